@@ -1,0 +1,136 @@
+"""Checkpoints of one run. The only file that imports orbax.
+
+Beside the arrays each checkpoint holds a manifest: the configuration that made it, the name, shape and type of every
+array, and their digest. What does not match is refused, and nothing on disk is touched.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+FORMAT = "be_jax/1"
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used: damaged, foreign, or of another configuration. It was left as it was."""
+
+
+class CheckpointFolder:
+    """The checkpoints in one folder, the newest `keep` of them; each appears under its name only once it is whole.
+
+    Args:
+      folder: where they are, created at the first save.
+      config: JSON-compatible record of what determines the arrays; restoring demands the same.
+      keep: how many to keep.
+    """
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], keep: int = 2) -> None:
+        self._folder = Path(folder).absolute()
+        self._config = dict(config)
+        self._keep = keep
+
+    def steps(self) -> list[int]:
+        """Steps that have a checkpoint, ascending."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(int(path.name) for path in self._folder.iterdir() if path.is_dir() and path.name.isdigit())
+
+    def save(self, step: int, tree: Any) -> None:
+        """Writes `tree` as checkpoint `step`; removes the oldest one past `keep`."""
+        leaves = _leaves(tree)
+        manifest = {
+            "format": FORMAT,
+            "config": self._config,
+            "arrays": _described(leaves),
+            "sha256": _digest(leaves.values()),
+        }
+        state = {_slot(i): leaf for i, leaf in enumerate(leaves.values())}
+        options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, enable_async_checkpointing=False)
+        with ocp.CheckpointManager(self._folder, options=options) as manager:
+            manager.save(
+                step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(manifest))
+            )
+
+    def discard_after(self, step: int) -> None:
+        """Removes checkpoints newer than `step`: the run goes on from there and will make them again."""
+        for newer in self.steps():
+            if newer > step:
+                shutil.rmtree(self._folder / str(newer))
+
+    def restore(self, step: int, like: Any) -> Any:
+        """The tree saved at `step`, with the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).
+
+        Raises:
+          CheckpointError: it cannot be read, was not written by this class, or does not match `config`, `like` or its
+            own digest.
+        """
+        where = self._folder / str(step)
+        arrays, manifest = self._read(where)
+        if manifest.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{where} was not written by be_jax: format {manifest.get('format')!r}, not {FORMAT!r}"
+            )
+        if differences := config_differences(manifest["config"], self._config):
+            raise CheckpointError(f"{where} was made with another configuration: {differences}. {_ADVICE}")
+        wanted = _described(_leaves(like, convert=False))
+        if manifest["arrays"] != wanted:
+            raise CheckpointError(
+                f"{where} holds other arrays: {config_differences(manifest['arrays'], wanted)}. {_ADVICE}"
+            )
+        leaves = [arrays.get(_slot(i)) for i in range(len(wanted))]
+        if any(leaf is None for leaf in leaves) or _digest(leaves) != manifest["sha256"]:
+            raise CheckpointError(f"{where} is damaged: its arrays do not match their digest. {_ADVICE}")
+        return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+    def _read(self, where: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        handler = ocp.CompositeCheckpointHandler()
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(), manifest=ocp.args.JsonRestore())
+        try:
+            with ocp.Checkpointer(handler) as checkpointer:
+                restored = checkpointer.restore(where, args=args)
+        except Exception as error:  # orbax raises many kinds, which share no base class
+            raise CheckpointError(f"{where} cannot be read: {type(error).__name__}: {error}. {_ADVICE}") from error
+        if not restored.state or not isinstance(restored.manifest, dict):
+            raise CheckpointError(f"{where} was not written by be_jax: it has no state or no manifest. {_ADVICE}")
+        return restored.state, restored.manifest
+
+
+_ADVICE = "It was left as it was; move it away to train anew, or choose another output folder"
+
+
+def config_differences(saved: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> str:
+    """What differs between two nested records, as "name: saved here, wanted there", or "" where they are equal."""
+    parts = []
+    for name in sorted(saved.keys() | wanted.keys()):
+        here, there = saved.get(name, "absent"), wanted.get(name, "absent")
+        if isinstance(here, Mapping) and isinstance(there, Mapping):
+            parts.append(config_differences(here, there, f"{prefix}{name}."))
+        elif here != there:
+            parts.append(f"{prefix}{name}: {here!r} there, {there!r} here")
+    return "; ".join(part for part in parts if part)
+
+
+def _leaves(tree: Any, *, convert: bool = True) -> dict[str, Any]:
+    with_paths = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): np.asarray(leaf) if convert else leaf for path, leaf in with_paths}
+
+
+def _described(leaves: Mapping[str, Any]) -> dict[str, str]:
+    return {name: f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}" for name, leaf in leaves.items()}
+
+
+def _digest(leaves: Any) -> str:
+    digest = hashlib.sha256()
+    for leaf in leaves:
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
+
+
+def _slot(index: int) -> str:
+    return f"array_{index:04d}"

@@ -1,0 +1,91 @@
+"""How a run is trained, as one frozen record that is validated once and saved beside what it made."""
+
+import dataclasses
+import math
+from typing import Any, Literal, get_args
+
+Optimizer = Literal["adam", "sgd"]
+BatchMode = Literal["repeat", "split", "independent"]
+LossReduction = Literal["sum", "mean"]
+
+
+class ConfigError(ValueError):
+    """A setting that cannot work; the message names it, its value and what would work."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Protocol of one training run. The defaults are the study's for MNIST (PROTOCOL section 1), confounds mended.
+
+    Attributes:
+      epochs: the most epochs to train.
+      batch_size: examples per step: for each member (`repeat`, `independent`), or for all members together (`split`).
+      optimizer: "adam", or "sgd" (Nesterov momentum 0.9).
+      learning_rate: of the kernels, and of all that is not a fast weight.
+      milestones: epochs at whose start the learning rate is multiplied by `decay_factor`.
+      decay_factor: see `milestones`.
+      weight_decay: L2 penalty added to the gradient of the kernels (as the study's optimiser does, not decoupled).
+      fast_weight_decay: the same for r and s.
+      fast_learning_rate_multiplier: learning rate of r, s and the members' biases, relative to `learning_rate`.
+      batch_mode: what the members see at a step: the same examples (`repeat`), disjoint parts of one batch (`split`),
+        or examples in an order of their own (`independent`).
+      loss_reduction: "sum" over members, under which each member's own weights train as if alone and a shared kernel
+        receives the sum of the members' gradients; or "mean", under which both are divided by m.
+      patience: epochs without an improvement of the validation loss by `min_delta` before training stops; 0 never stops.
+      min_delta: see `patience`; in nats.
+    """
+
+    epochs: int = 75
+    batch_size: int = 128
+    optimizer: Optimizer = "adam"
+    learning_rate: float = 1e-3
+    milestones: tuple[int, ...] = (25, 50)
+    decay_factor: float = 0.1
+    weight_decay: float = 1e-4
+    fast_weight_decay: float = 0.0
+    fast_learning_rate_multiplier: float = 1.0
+    batch_mode: BatchMode = "repeat"
+    loss_reduction: LossReduction = "sum"
+    patience: int = 10
+    min_delta: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            check(_is_int(getattr(self, name), at_least=1), name, getattr(self, name), "an integer >= 1")
+        check(_is_int(self.patience, at_least=0), "patience", self.patience, "an integer >= 0 (0 never stops early)")
+        for name, choices in (("optimizer", Optimizer), ("batch_mode", BatchMode), ("loss_reduction", LossReduction)):
+            value = getattr(self, name)
+            check(value in get_args(choices), name, value, f"one of {', '.join(get_args(choices))}")
+        for name in ("learning_rate", "decay_factor"):
+            check(_is_number(getattr(self, name), above=0), name, getattr(self, name), "a finite number > 0")
+        for name in ("weight_decay", "fast_weight_decay", "fast_learning_rate_multiplier", "min_delta"):
+            check(_is_number(getattr(self, name), at_least=0), name, getattr(self, name), "a finite number >= 0")
+        ascending = all(_is_int(e, at_least=1) for e in self.milestones) and all(
+            a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False)
+        )
+        check(ascending, "milestones", self.milestones, "ascending epochs >= 1")
+
+    def check_fits(self, *, examples: int, members: int, devices: int) -> None:
+        """Raises ConfigError unless batches of `batch_size` can be cut from `examples`, for `members` and `devices`."""
+        if self.batch_size > examples:
+            raise ConfigError(f"batch_size={self.batch_size} exceeds the {examples} training examples")
+        parts = devices * (members if self.batch_mode == "split" else 1)
+        if self.batch_size % parts:
+            split = f" x {members} members (batch_mode='split')" if self.batch_mode == "split" else ""
+            raise ConfigError(f"batch_size={self.batch_size} is not divisible by {devices} devices{split}")
+
+
+def check(holds: bool, name: str, value: Any, wanted: str) -> None:
+    """Raises a ConfigError that shows the value, unless `holds`."""
+    if not holds:
+        raise ConfigError(f"{name} must be {wanted}; got {value!r}")
+
+
+def _is_int(value: Any, *, at_least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
+
+
+def _is_number(value: Any, *, at_least: float = -math.inf, above: float = -math.inf) -> bool:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and value >= at_least and value > above

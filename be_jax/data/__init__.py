@@ -1,0 +1,32 @@
+"""Data sets as arrays in memory, behind one interface (:class:`StudyData`) with three sources.
+
+* :func:`embedded_mnist`: 5,000 real MNIST images that ship inside a Python package; needs no download.
+* :func:`tfds_study`: any image classification set of TensorFlow Datasets, read without TensorFlow.
+* :func:`from_arrays`: arrays of your own.
+
+:mod:`be_jax.data.corruptions` makes shifted versions of any of them.
+"""
+
+from be_jax.data.corruptions import CORRUPTIONS, corrupt, shifted_sets
+from be_jax.data.embedded import embedded_mnist
+from be_jax.data.examples import Examples, StudyData, from_arrays, split
+from be_jax.data.letters import draw_letters
+from be_jax.data.pixels import as_float, standardise
+from be_jax.data.tfds import DataUnavailableError, load_split, tfds_study
+
+__all__ = [
+    "CORRUPTIONS",
+    "DataUnavailableError",
+    "Examples",
+    "StudyData",
+    "as_float",
+    "corrupt",
+    "draw_letters",
+    "embedded_mnist",
+    "from_arrays",
+    "load_split",
+    "shifted_sets",
+    "split",
+    "standardise",
+    "tfds_study",
+]

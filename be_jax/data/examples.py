@@ -1,0 +1,161 @@
+"""The arrays a study works on: training, validation, test and out-of-distribution sets, checked once and immutable."""
+
+import dataclasses
+import itertools
+import types
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jax.typing import ArrayLike
+
+from be_jax.data.checks import check_images, check_labels
+
+
+class Examples(NamedTuple):
+    """Images and their labels.
+
+    Attributes:
+      images: ``[n, h, w, ch]``, uint8, or float32 in [0, 1].
+      labels: ``[n]``, int32.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class StudyData:
+    """The sets of one study. The arrays are made read-only; images of all sets have one shape ``[h, w, ch]``.
+
+    Attributes:
+      name: of the data set, for reports.
+      train, validation, test: disjoint labelled sets.
+      ood: out-of-distribution images ``[n, h, w, ch]`` by name.
+      num_classes: labels are in ``0..num_classes - 1``.
+
+    Raises:
+      ValueError or TypeError: anything :mod:`be_jax.data.checks` refuses, or images of different shapes.
+    """
+
+    name: str
+    train: Examples
+    validation: Examples
+    test: Examples
+    ood: Mapping[str, np.ndarray]
+    num_classes: int
+
+    def __post_init__(self) -> None:
+        for part in ("train", "validation", "test"):
+            examples = checked_examples(*getattr(self, part), num_classes=self.num_classes, what=part)
+            object.__setattr__(self, part, Examples(*map(_read_only, examples)))
+        ood = {name: _read_only(_checked_images(images, f"ood {name!r}")) for name, images in self.ood.items()}
+        object.__setattr__(self, "ood", types.MappingProxyType(ood))
+        others = {
+            "validation": self.validation.images,
+            "test": self.test.images,
+            **{f"ood {name!r}": images for name, images in ood.items()},
+        }
+        for name, images in others.items():
+            if images.shape[1:] != self.image_shape:
+                raise ValueError(
+                    f"train images have shape {list(self.image_shape)} but {name} images {list(images.shape[1:])}; "
+                    "resize or convert them to one shape [h, w, ch]"
+                )
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """``(h, w, ch)``."""
+        return self.train.images.shape[1:]
+
+    def __repr__(self) -> str:
+        return f"<StudyData {self.describe()}>"
+
+    def describe(self) -> str:
+        """One line with the size of every set."""
+        sizes = [f"{part} {len(getattr(self, part).labels):,}" for part in ("train", "validation", "test")]
+        sizes += [f"ood {name} {len(images):,}" for name, images in self.ood.items()]
+        shape = "x".join(map(str, self.image_shape))
+        return f"{self.name} ({shape} {self.train.images.dtype}, {self.num_classes} classes): {', '.join(sizes)}"
+
+
+def checked_examples(images: ArrayLike, labels: ArrayLike, *, num_classes: int, what: str) -> Examples:
+    """Checks a labelled set (see :mod:`be_jax.data.checks`) and gives it the dtypes of :class:`Examples`."""
+    images, labels = _checked_images(images, what), np.asarray(labels)
+    check_labels(labels, len(images), num_classes, what)
+    return Examples(images, labels.astype(np.int32, copy=False))
+
+
+def split(examples: Examples, sizes: Sequence[int], *, seed: int = 0) -> tuple[Examples, ...]:
+    """Splits ``examples`` into disjoint parts of the given sizes, stratified by class; what is left over is dropped.
+
+    Each part holds every class in proportion, to within one or two examples, and so does every prefix of a part. A seed
+    gives the same parts on every platform: the order comes from the raw stream of PCG64, which NumPy keeps frozen.
+
+    Raises:
+      ValueError: a size below 1, or more examples asked for than there are.
+    """
+    count = len(examples.labels)
+    if min(sizes) < 1 or sum(sizes) > count:
+        raise ValueError(f"sizes must be at least 1 and add up to at most {count} (the examples), got {tuple(sizes)}")
+    draws = np.random.PCG64(seed).random_raw(count)
+    quantile = np.empty(count)  # of each example within its class, in random order
+    for label in np.unique(examples.labels):
+        members = np.flatnonzero(examples.labels == label)
+        quantile[members[np.argsort(draws[members], kind="stable")]] = (np.arange(len(members)) + 0.5) / len(members)
+    order = np.lexsort((draws, quantile))
+    bounds = np.cumsum([0, *sizes])
+    parts = [order[start:stop] for start, stop in itertools.pairwise(bounds)]
+    return tuple(Examples(examples.images[part], examples.labels[part]) for part in parts)
+
+
+def from_arrays(
+    train_images: ArrayLike,
+    train_labels: ArrayLike,
+    test_images: ArrayLike,
+    test_labels: ArrayLike,
+    *,
+    num_classes: int,
+    ood: Mapping[str, ArrayLike] | None = None,
+    validation_fraction: float = 0.1,
+    name: str = "arrays",
+    seed: int = 0,
+) -> StudyData:
+    """A study on your own arrays; the validation set is split off the training set, stratified by class.
+
+    Args:
+      train_images, test_images: ``[n, h, w, ch]``, uint8 or float in [0, 1].
+      train_labels, test_labels: ``[n]``, integers in ``0..num_classes - 1``.
+      num_classes: number of classes.
+      ood: out-of-distribution images ``[n, h, w, ch]`` by name.
+      validation_fraction: of the training set, in (0, 1).
+      name: for reports.
+      seed: of the split.
+
+    Raises:
+      ValueError or TypeError: see :class:`StudyData`; or a fraction that leaves a set empty.
+    """
+    train = checked_examples(train_images, train_labels, num_classes=num_classes, what="train")
+    count = len(train.labels)
+    validation_size = round(validation_fraction * count) if 0 < validation_fraction < 1 else 0
+    if not 0 < validation_size < count:
+        raise ValueError(
+            f"validation_fraction must be in (0, 1) and leave both sets at least one of the {count} training examples, "
+            f"got {validation_fraction}"
+        )
+    train, validation = split(train, (count - validation_size, validation_size), seed=seed)
+    test = checked_examples(test_images, test_labels, num_classes=num_classes, what="test")
+    ood_images = {key: np.asarray(images) for key, images in (ood or {}).items()}
+    return StudyData(name, train, validation, test, ood_images, num_classes)
+
+
+def _checked_images(images: ArrayLike, what: str) -> np.ndarray:
+    images = np.asarray(images)
+    check_images(images, what)
+    return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,136 @@
+"""From trained variables to predictions on every evaluation set, and from predictions to scores."""
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from be_jax import metrics
+from be_jax.ensemble import Ensemble, Variables
+from be_jax.keys import Purpose, key_for
+from be_jax.train import Preprocess
+
+CHUNK = 1000
+
+
+class EvaluationSet(NamedTuple):
+    """Images `[n, ...]` as stored, with labels `[n]` or None where they have none in the model's classes."""
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+Predict = Callable[[Variables, int, str, np.ndarray], np.ndarray]
+
+
+def make_predict(ensemble: Ensemble, preprocess: Preprocess) -> Predict:
+    """A function of (variables, seed, name of the set, images `[n, ...]`) to log-probabilities `[m, n, c]`, on the host.
+
+    Chunks have one shape, so that a set of any size is compiled once. MC dropout's masks are a function of the seed, the
+    set's name and the chunk.
+    """
+
+    @jax.jit
+    def chunk_log_probs(
+        variables: Variables, images: jax.Array, seed: jax.Array, name: jax.Array, chunk: jax.Array
+    ) -> Any:
+        key = jax.random.fold_in(key_for(seed, Purpose.PREDICT, chunk), name)
+        return ensemble.predict(variables, preprocess(images), key)
+
+    def predict(variables: Variables, seed: int, name: str, images: np.ndarray) -> np.ndarray:
+        count, parts = len(images), []
+        name_hash = jnp.uint32(zlib.crc32(name.encode()))
+        for index, start in enumerate(range(0, count, CHUNK)):
+            chunk = images[start : start + CHUNK]
+            padding = np.repeat(chunk[:1], CHUNK - len(chunk), axis=0)
+            log_probs = chunk_log_probs(
+                variables, np.concatenate([chunk, padding]), jnp.uint32(seed), name_hash, jnp.int32(index)
+            )
+            parts.append(np.asarray(log_probs)[:, : len(chunk)])
+        return np.concatenate(parts, axis=1)
+
+    return predict
+
+
+def predict_sets(
+    predict: Predict, variables: Variables, seed: int, sets: Mapping[str, EvaluationSet]
+) -> dict[str, np.ndarray]:
+    """The arrays of `predictions.npz`: `<set>/log_probs` `[m, n, c]` and, where there are labels, `<set>/labels` `[n]`."""
+    arrays = {}
+    for name, (images, labels) in sets.items():
+        arrays[f"{name}/log_probs"] = predict(variables, seed, name, images)
+        if labels is not None:
+            arrays[f"{name}/labels"] = labels
+    return arrays
+
+
+@jax.jit
+def score_labelled(member_log_probs: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
+    """Scalars of one labelled set: quality and calibration of the mixture, uncertainty, and diversity of the members."""
+    log_probs = metrics.mixture(member_log_probs)
+    uncertainty = metrics.max_probability_uncertainty(member_log_probs)
+    correct = metrics.accuracy(log_probs, labels)
+    return {
+        "accuracy": correct.mean(),
+        "nll": metrics.nll(log_probs, labels).mean(),
+        "brier": metrics.brier(log_probs, labels).mean(),
+        "ece": metrics.ece(log_probs, labels),
+        "adaptive_ece": metrics.adaptive_ece(log_probs, labels),
+        "classwise_ece": metrics.classwise_ece(log_probs, labels),
+        "aurc": metrics.aurc(uncertainty, correct),
+        "coverage_at_5_risk": metrics.coverage_at_risk(uncertainty, correct, risk=0.05),
+        "risk_at_80_coverage": metrics.risk_at_coverage(uncertainty, correct, coverage=0.8),
+        **_score_members(member_log_probs),
+    }
+
+
+@jax.jit
+def score_ood(in_member_log_probs: jax.Array, out_member_log_probs: jax.Array) -> dict[str, jax.Array]:
+    """Scalars of one out-of-distribution set: its detection by four scores, and what the members say of it."""
+    detections = metrics.detection(in_member_log_probs, out_member_log_probs)
+    flat = {f"{m}_{score}": value for score, d in detections.items() for m, value in d._asdict().items()}
+    return {**flat, **_score_members(out_member_log_probs)}
+
+
+def score_predictions(predictions: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Every score of one run, `{set: {metric: value}}`, from the arrays of its `predictions.npz`.
+
+    Sets: `test`, `ood/<name>`, and of the shifted sets the means: `shift` over all, `shift/severity_<k>` at each severity,
+    `shift/<corruption>` over its severities.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    shifted: dict[str, list[dict[str, float]]] = {}
+    for name in (key.removesuffix("/log_probs") for key in predictions if key.endswith("/log_probs")):
+        log_probs = predictions[f"{name}/log_probs"]
+        labels = predictions.get(f"{name}/labels")
+        if name.startswith("ood/"):
+            values = score_ood(predictions["test/log_probs"], log_probs)
+        elif labels is not None:
+            values = score_labelled(log_probs, labels)
+        else:
+            raise ValueError(f"set {name!r} has no labels; only sets named ood/<name> may have none")
+        floats = {metric: float(value) for metric, value in values.items()}
+        if not name.startswith("shift/"):
+            scores[name] = floats
+            continue
+        corruption, severity = name.removeprefix("shift/").rsplit("_", 1)
+        for group in ("shift", f"shift/severity_{severity}", f"shift/{corruption}"):
+            shifted.setdefault(group, []).append(floats)
+    for group in sorted(shifted):
+        of_group = shifted[group]
+        scores[group] = {metric: float(np.mean([values[metric] for values in of_group])) for metric in of_group[0]}
+    return scores
+
+
+def _score_members(member_log_probs: jax.Array) -> dict[str, jax.Array]:
+    """Means over the set of what needs no labels."""
+    return {
+        **{name: value.mean() for name, value in metrics.decompose(member_log_probs)._asdict().items()},
+        "variation_ratio": metrics.variation_ratio(member_log_probs).mean(),
+        "disagreement": metrics.disagreement(member_log_probs).mean(),
+        "pairwise_kl": metrics.pairwise_kl(member_log_probs).mean(),
+        "pairwise_js": metrics.pairwise_js(member_log_probs).mean(),
+    }

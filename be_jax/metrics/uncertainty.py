@@ -1,0 +1,52 @@
+"""Uncertainty of an ensemble's prediction [m, b, c], per example [b]; larger = more uncertain.
+
+Every function raises TypeError for member_log_probs that are not floating, and ValueError for a shape other than
+[m, b, c] or an empty member or class axis. A NaN in any member makes that example NaN.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from be_jax.metrics import _check, _information
+from be_jax.metrics.scoring import vote
+
+
+class Decomposition(NamedTuple):
+    """Predictive uncertainty in nats, each [b]: total = aleatoric + epistemic."""
+
+    total: jax.Array
+    aleatoric: jax.Array
+    epistemic: jax.Array
+
+
+def mixture(member_log_probs: ArrayLike) -> jax.Array:
+    """The ensemble's prediction log (1/m) sum_k p_k: [m, b, c] -> [b, c]."""
+    return _information.log_mean_exp(_check.log_probs(member_log_probs, "m, b, c", "member_log_probs"))
+
+
+def decompose(member_log_probs: ArrayLike) -> Decomposition:
+    """Splits the entropy of the mixture into the mean entropy of the members and their mutual information.
+
+    H(mean_k p_k) = mean_k H(p_k) + mean_k KL(p_k || mean_j p_j): total = aleatoric + epistemic (Depeweg et al. 2018,
+    section 3; the last term is BALD, Houlsby et al. 2011). 0 <= epistemic <= log m. Epistemic is computed as that
+    divergence, not as the difference of two entropies, so that it is accurate for members that are almost equal.
+    """
+    members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
+    aleatoric = jnp.mean(_information.entropy(members), axis=0)
+    epistemic = jnp.mean(_information.kl(members, _information.log_mean_exp(members)[None]), axis=0)
+    return Decomposition(aleatoric + epistemic, aleatoric, epistemic)
+
+
+def variation_ratio(member_log_probs: ArrayLike) -> jax.Array:
+    """1 - the fraction of members that vote for the modal class, in [0, 1) (Freeman 1965; Gal 2016, section 3.3.1)."""
+    members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
+    votes = jnp.sum(vote(members), axis=0)
+    return (len(members) - jnp.max(votes, axis=1)) / len(members)
+
+
+def max_probability_uncertainty(member_log_probs: ArrayLike) -> jax.Array:
+    """1 - max_c of the mixture's probability (Hendrycks & Gimpel 2017), to full relative precision near 0."""
+    return -jnp.expm1(jnp.max(mixture(member_log_probs), axis=1))

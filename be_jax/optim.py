@@ -1,0 +1,45 @@
+"""Optimisers: one rule for each group of weights, told apart by collection and name."""
+
+from typing import Any
+
+import jax
+import optax
+
+from be_jax.config import TrainConfig
+
+
+def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTransformation:
+    """The optimiser of a tree `{"params": ..., "fast": ...}`, one of which may be absent.
+
+    Kernels decay; fast weights (r, s and the members' biases) have a learning rate, and r and s a decay, of their own;
+    nothing else decays. Adam adds the decay to the gradient, as the study's optimiser does.
+    """
+
+    def rule(learning_rate: float, weight_decay: float) -> optax.GradientTransformation:
+        schedule = optax.piecewise_constant_schedule(
+            learning_rate, {epoch * steps_per_epoch: config.decay_factor for epoch in config.milestones}
+        )
+        direction = optax.scale_by_adam() if config.optimizer == "adam" else optax.trace(decay=0.9, nesterov=True)
+        decay = optax.add_decayed_weights(weight_decay) if weight_decay else optax.identity()
+        return optax.chain(decay, direction, optax.scale_by_learning_rate(schedule))
+
+    fast_learning_rate = config.learning_rate * config.fast_learning_rate_multiplier
+    rules = {
+        "kernel": rule(config.learning_rate, config.weight_decay),
+        "other": rule(config.learning_rate, 0.0),
+        "fast": rule(fast_learning_rate, config.fast_weight_decay),
+        "fast_bias": rule(fast_learning_rate, 0.0),
+    }
+    return optax.multi_transform(rules, group_of_each)
+
+
+def group_of_each(weights: Any) -> Any:
+    """The tree of group names: "kernel", "fast" (r and s), "fast_bias", or "other" (biases, normalisation)."""
+
+    def group(path: tuple[Any, ...], _: jax.Array) -> str:
+        collection, name = path[0].key, path[-1].key
+        if collection == "fast":
+            return "fast_bias" if name == "bias" else "fast"
+        return "kernel" if name == "kernel" else "other"
+
+    return jax.tree_util.tree_map_with_path(group, weights)

@@ -1,0 +1,124 @@
+"""Rank-1 fast weights for one member: the mathematics of BatchEnsemble, free of flax.
+
+A member multiplies a kernel `W` that all members share by a matrix of low rank (Wen et al. 2020, arXiv 2002.06715, eq. 3):
+
+    y = x @ (W * sum_k outer(r_k, s_k)) = sum_k ((x * r_k) @ W) * s_k
+
+The right-hand side never forms a kernel per member. Under `jax.vmap` over members, with `W` unmapped, XLA therefore
+sees one dot (or convolution) of batch `m * b * k` against one kernel.
+
+Axes: `i` inputs, `o` outputs, `k` rank.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+
+Padding = str | Sequence[tuple[int, int]]
+
+
+def dense(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
+    """`x @ (kernel * sum_k outer(r_k, s_k))` for one member, without forming that matrix.
+
+    Args:
+      x: inputs `[..., i]`.
+      kernel: shared kernel `[i, o]`.
+      r: input multipliers `[k, i]` or `[i]`.
+      s: output multipliers `[k, o]` or `[o]`.
+
+    Returns:
+      `[..., o]`.
+
+    Raises:
+      ValueError: a shape does not fit the kernel.
+    """
+    r, s = _as_rank_k(kernel, r, s, kernel_ndim=2)
+    _check_features(x, kernel)
+    return _sum_over_rank(lambda r, s: _scale(_scale(x, r) @ kernel, s), r, s)
+
+
+def conv(
+    x: jax.Array,
+    kernel: jax.Array,
+    r: jax.Array,
+    s: jax.Array,
+    *,
+    strides: Sequence[int] = (1, 1),
+    padding: Padding = "SAME",
+) -> jax.Array:
+    """Convolution of `x` with `kernel * sum_k outer(r_k, s_k)` for one member, without forming that kernel.
+
+    Args:
+      x: images `[b, h, w, i]` (NHWC).
+      kernel: shared kernel `[kh, kw, i, o]` (HWIO).
+      r: input-channel multipliers `[k, i]` or `[i]`.
+      s: output-channel multipliers `[k, o]` or `[o]`.
+      strides: `(sh, sw)`.
+      padding: `"SAME"`, `"VALID"` or `((top, bottom), (left, right))`.
+
+    Returns:
+      `[b, h', w', o]`.
+
+    Raises:
+      ValueError: a shape does not fit the kernel.
+    """
+    r, s = _as_rank_k(kernel, r, s, kernel_ndim=4)
+    _check_features(x, kernel)
+    if x.ndim != 4:
+        raise ValueError(f"conv needs images [b, h, w, i]; got x of shape {x.shape}")
+
+    def term(r: jax.Array, s: jax.Array) -> jax.Array:
+        y = jax.lax.conv_general_dilated(
+            _scale(x, r), kernel, tuple(strides), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return _scale(y, s)
+
+    return _sum_over_rank(term, r, s)
+
+
+def effective_kernel(kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
+    """The kernel that one member uses in effect, `kernel * sum_k outer(r_k, s_k)`: for analysis and tests only.
+
+    Args:
+      kernel: shared kernel `[..., i, o]`.
+      r: `[k, i]` or `[i]`.
+      s: `[k, o]` or `[o]`.
+
+    Returns:
+      An array shaped as `kernel`. (Convolving with one such kernel per member is a grouped convolution, several times
+      slower than `conv`.)
+
+    Raises:
+      ValueError: a shape does not fit the kernel.
+    """
+    r, s = _as_rank_k(kernel, r, s, kernel_ndim=kernel.ndim)
+    mask = jnp.einsum("ki,ko->io", r, s)
+    return kernel * mask.reshape((1,) * (kernel.ndim - 2) + mask.shape)
+
+
+def _sum_over_rank(term: Callable[[jax.Array, jax.Array], jax.Array], r: jax.Array, s: jax.Array) -> jax.Array:
+    return term(r[0], s[0]) if r.shape[0] == 1 else jax.vmap(term)(r, s).sum(0)
+
+
+def _scale(x: jax.Array, multipliers: jax.Array) -> jax.Array:
+    """`x [..., f] * multipliers [f]`, with the broadcast spelled out (rank promotion is an error in our tests)."""
+    return x * multipliers.reshape((1,) * (x.ndim - 1) + multipliers.shape)
+
+
+def _as_rank_k(kernel: jax.Array, r: jax.Array, s: jax.Array, *, kernel_ndim: int) -> tuple[jax.Array, jax.Array]:
+    if kernel.ndim != kernel_ndim or kernel.ndim < 2:
+        raise ValueError(f"the kernel needs {kernel_ndim} axes, the last two inputs and outputs; got {kernel.shape}")
+    r, s = (a[None] if a.ndim == 1 else a for a in (r, s))
+    inputs, outputs = kernel.shape[-2:]
+    if r.ndim != 2 or s.ndim != 2 or r.shape != (s.shape[0], inputs) or s.shape[1] != outputs or not r.shape[0]:
+        raise ValueError(
+            f"a kernel {kernel.shape} needs r [k, {inputs}] and s [k, {outputs}] of one rank k >= 1; "
+            f"got r {r.shape} and s {s.shape}"
+        )
+    return r, s
+
+
+def _check_features(x: jax.Array, kernel: jax.Array) -> None:
+    if x.ndim < 1 or x.shape[-1] != kernel.shape[-2]:
+        raise ValueError(f"a kernel {kernel.shape} needs x [..., {kernel.shape[-2]}]; got x of shape {x.shape}")

@@ -1,0 +1,145 @@
+"""A method of a study, from nothing to scored runs: train what is not finished, predict, record."""
+
+import dataclasses
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from be_jax.config import TrainConfig
+from be_jax.data import StudyData
+from be_jax.ensemble import Ensemble, count_parameters
+from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_predictions
+from be_jax.fit import OnEpoch, fit
+from be_jax.results import RunRecord
+from be_jax.runs import RunFolder, programs, seed_folder
+from be_jax.train import DIVERGED, STOPPED, Preprocess, RunState
+
+EvaluationSets = Callable[[], Mapping[str, EvaluationSet]]
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A row of a study: its name (also of its folder), what is trained, and how."""
+
+    name: str
+    ensemble: Ensemble
+    train: TrainConfig
+
+
+def run_method(
+    method: Method,
+    data: StudyData,
+    preprocess: Preprocess,
+    evaluation_sets: EvaluationSets,
+    folder: Path,
+    identity: Mapping[str, Any],
+    seeds: Sequence[int],
+    *,
+    together: bool = True,
+    devices: Sequence[jax.Device] | None = None,
+    save_every_s: float = 30.0,
+    on_epoch: OnEpoch = lambda *_: None,
+    say: Report = print,
+) -> list[RunRecord]:
+    """Trains and evaluates `method` for every seed; a finished run is not touched, an interrupted one goes on.
+
+    Args:
+      method: what to run.
+      data: the study's sets, in memory.
+      preprocess: maps stored images to the model's input.
+      evaluation_sets: makes the sets to predict, by name; called only where a run needs them.
+      folder: the experiment's folder; runs are in `<folder>/<method>/seed_<seed>`.
+      identity: JSON-compatible record of everything else that determines a run's result.
+      seeds: seeds to run.
+      together: train all new seeds in one program, or one after the other.
+      devices: local devices that share each batch; all of them by default.
+      save_every_s: seconds between checkpoints.
+      on_epoch: see `be_jax.fit.fit`.
+      say: receives messages for the user.
+    """
+    predict = make_predict(method.ensemble, preprocess)
+    method_folder = folder / method.name
+    records: dict[int, RunRecord] = {}
+    for group in programs(method_folder, seeds, together=together):
+        folders = {
+            seed: RunFolder(
+                seed_folder(method_folder, seed), {**identity, "method": method.name, "seed": seed}, trained_with=group
+            )
+            for seed in group
+        }
+        wanted = [seed for seed in seeds if seed in group]
+        unfinished = [seed for seed in wanted if not folders[seed].finished]
+        if unfinished:
+            states = fit(
+                method.ensemble,
+                method.train,
+                data.train,
+                data.validation,
+                preprocess,
+                folders,
+                devices=devices,
+                save_every_s=save_every_s,
+                on_epoch=on_epoch,
+            )
+            for seed in unfinished:
+                state, run = states[seed], folders[seed]
+                if int(state.status) == DIVERGED:
+                    say(f"{method.name}, seed {seed}: the loss was not finite at step {int(state.diverged_step)}")
+                else:
+                    run.save_predictions(predict_sets(predict, state.best, seed, evaluation_sets()))
+                run.log(_outcome(state))
+        records |= {seed: read_record(method.name, seed, folders[seed]) for seed in wanted}
+    return [records[seed] for seed in seeds]
+
+
+def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
+    """The record of a finished run, with scores computed anew from its `predictions.npz`."""
+    outcome = run.outcome()
+    if outcome is None:
+        raise ValueError(f"{run.path} is not finished")
+    epochs = run.epochs()
+    diverged = outcome["status"] == "diverged"
+    return RunRecord(
+        method=method,
+        seed=seed,
+        seconds=sum(line["seconds"] for line in epochs),
+        epochs=len(epochs),
+        scores={} if diverged else score_predictions(run.load_predictions()),
+        **outcome,
+    )
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware, for the provenance of a result."""
+    packages = ("be-jax", "jax", "jaxlib", "flax", "optax", "numpy")
+    devices = jax.local_devices()
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+        "platform": platform.platform(),
+        "devices": f"{len(devices)} x {devices[0].device_kind}",
+        "processor": _processor(),
+    }
+
+
+def _outcome(state: RunState) -> dict[str, Any]:
+    status = {DIVERGED: "diverged", STOPPED: "stopped"}.get(int(state.status), "finished")
+    return {
+        "status": status,
+        "parameters": count_parameters(state.best),
+        "best_epoch": int(state.best_epoch),
+        "diverged_step": int(state.diverged_step) if status == "diverged" else None,
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return platform.processor()
+    lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+    return f"{len(lines)} x {lines[0].split(':')[1].strip()}" if lines else platform.processor()

@@ -1,0 +1,212 @@
+"""Training as pure functions: a step, an epoch as one `scan`, and early stopping on a validation split.
+
+Nothing here knows how many devices there are: `axis_name` names the mapped axis over which each batch is split, and
+`be_jax.parallel` decides what it runs on. Images are kept on the device and gathered there; no step touches the host.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from be_jax.config import TrainConfig
+from be_jax.ensemble import Ensemble
+from be_jax.keys import Purpose, key_for
+from be_jax.metrics import Mean, accuracy, mixture, nll
+from be_jax.optim import make_optimizer
+
+RUNNING, STOPPED, DIVERGED = 0, 1, 2
+
+Preprocess = Callable[[jax.Array], jax.Array]
+
+
+class Padded(NamedTuple):
+    """Examples in equal chunks: images `[chunks, b, ...]`, labels and mask `[chunks, b]`, mask False where padded."""
+
+    images: jax.Array
+    labels: jax.Array
+    mask: jax.Array
+
+
+class TrainState(NamedTuple):
+    """Arrays only. `weights` holds `params` and `fast`; `statistics` all that is not trained by gradient."""
+
+    weights: Any
+    statistics: Any
+    opt_state: optax.OptState
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        return {**self.weights, **self.statistics}
+
+
+class RunState(NamedTuple):
+    """One run of one seed: what is being trained, the best so far on the validation split, and whether to go on.
+
+    `status` is RUNNING, STOPPED (no improvement for `patience` epochs) or DIVERGED (a loss at `diverged_step` was not
+    finite); a run that is not RUNNING no longer changes. `best_loss` is the validation NLL of the mixture, in nats.
+    """
+
+    train: TrainState
+    best: Any
+    best_loss: jax.Array
+    best_epoch: jax.Array
+    stale_from_loss: jax.Array
+    stale_epochs: jax.Array
+    epoch: jax.Array
+    status: jax.Array
+    diverged_step: jax.Array
+
+
+class EpochMetrics(NamedTuple):
+    """Scalars of one epoch: mean training loss per member, validation NLL (nats) and accuracy of the mixture."""
+
+    train_loss: jax.Array
+    validation_nll: jax.Array
+    validation_accuracy: jax.Array
+
+
+class Trainer(NamedTuple):
+    """The two pure functions of a run: `init(seed, images)` and `epoch(seed, state, images, labels, validation)`."""
+
+    init: Callable[[jax.Array, jax.Array], RunState]
+    epoch: Callable[[jax.Array, RunState, jax.Array, jax.Array, Padded], tuple[RunState, EpochMetrics]]
+
+
+def make_trainer(
+    ensemble: Ensemble, config: TrainConfig, num_examples: int, preprocess: Preprocess, axis_name: str | None = None
+) -> Trainer:
+    """The initial state of a run, and its epoch as one program: a scan over steps, then validation and early stopping.
+
+    Args:
+      ensemble: what to train.
+      config: the protocol.
+      num_examples: number of training examples.
+      preprocess: maps stored images `[b, ...]` to the model's input; runs inside the compiled step.
+      axis_name: mapped axis over which batches are split, or None.
+    """
+    ensemble = ensemble.split_over(axis_name)
+    steps = num_examples // config.batch_size
+    optimizer = make_optimizer(config, steps)
+    members = ensemble.train_members
+
+    def init(seed: jax.Array, images: jax.Array) -> RunState:
+        variables = ensemble.init(key_for(seed, Purpose.INIT), preprocess(images))
+        weights = {c: v for c, v in variables.items() if c in ("params", "fast")}
+        statistics = {c: v for c, v in variables.items() if c not in weights}
+        infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
+        train = TrainState(weights, statistics, optimizer.init(weights))
+        return RunState(train, variables, infinity, zero, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
+
+    def loss(weights: Any, statistics: Any, x: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
+        logits, updates = ensemble.apply(
+            {**weights, **statistics},
+            x,
+            train=True,
+            key=key,
+            x_per_member=config.batch_mode != "repeat",
+            mutable=list(statistics),
+        )
+        labels = jnp.broadcast_to(labels, logits.shape[:-1])
+        per_member = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels).mean(-1)
+        total = per_member.sum() if config.loss_reduction == "sum" else per_member.mean()
+        return total, (per_member.mean(), {**statistics, **updates})
+
+    def step(seed: jax.Array, step_index: jax.Array, state: TrainState, x: jax.Array, y: jax.Array) -> Any:
+        key = key_for(seed, Purpose.DROPOUT, step_index)
+        grads, (member_loss, statistics) = jax.grad(loss, has_aux=True)(
+            state.weights, state.statistics, preprocess(x), y, key
+        )
+        if axis_name is not None:
+            grads, member_loss = jax.lax.pmean((grads, member_loss), axis_name)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
+        return TrainState(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
+
+    def train_epoch(
+        seed: jax.Array, epoch: jax.Array, state: TrainState, images: jax.Array, labels: jax.Array
+    ) -> tuple[TrainState, jax.Array]:
+        order = epoch_order(key_for(seed, Purpose.ORDER, epoch), num_examples, steps, members, config)
+
+        def body(state: TrainState, slot: tuple[jax.Array, jax.Array]) -> tuple[TrainState, jax.Array]:
+            index, rows = slot
+            rows = shard_of(rows, axis_name)
+            return step(seed, epoch * steps + index, state, images[rows], labels[rows])
+
+        return jax.lax.scan(body, state, (jnp.arange(steps), order))
+
+    def validate(seed: jax.Array, epoch: jax.Array, state: TrainState, data: Padded) -> tuple[jax.Array, jax.Array]:
+        chunks = data.labels.shape[0]
+
+        def body(slot: tuple[jax.Array, Padded]) -> tuple[Mean, Mean]:
+            index, chunk = slot
+            images, labels, mask = jax.tree.map(lambda a: shard_of(a, axis_name, axis=0), chunk)
+            key = key_for(seed, Purpose.VALIDATE, epoch * chunks + index)
+            log_probs = mixture(ensemble.predict(state.variables, preprocess(images), key))
+            return Mean.of(nll(log_probs, labels), mask), Mean.of(accuracy(log_probs, labels), mask)
+
+        sums = jax.tree.map(lambda a: a.sum(0), jax.lax.map(body, (jnp.arange(chunks), data)))
+        if axis_name is not None:
+            sums = jax.lax.psum(sums, axis_name)
+        return sums[0].value, sums[1].value
+
+    def epoch(
+        seed: jax.Array, run: RunState, images: jax.Array, labels: jax.Array, validation: Padded
+    ) -> tuple[RunState, EpochMetrics]:
+        state, losses = train_epoch(seed, run.epoch, run.train, images, labels)
+        validation_nll, validation_accuracy = validate(seed, run.epoch, state, validation)
+        after = _after_epoch(run, state, losses, validation_nll, config)
+        running = run.status == RUNNING
+        after = jax.tree.map(lambda new, old: jnp.where(running, new, old), after, run)
+        return after, EpochMetrics(losses.mean(), validation_nll, validation_accuracy)
+
+    return Trainer(init, epoch)
+
+
+def epoch_order(key: jax.Array, num_examples: int, steps: int, members: int, config: TrainConfig) -> jax.Array:
+    """Rows of the training set that each step sees: `[steps, b]`, or `[steps, m, b]` where members see different ones.
+
+    Every epoch is a fresh permutation, of which the last `num_examples % batch_size` rows are left out.
+    """
+    used = steps * config.batch_size
+    if config.batch_mode == "independent":
+        keys = jax.random.split(key, members)
+        order = jax.vmap(lambda k: jax.random.permutation(k, num_examples)[:used])(keys)
+        return order.reshape(members, steps, config.batch_size).swapaxes(0, 1)
+    order = jax.random.permutation(key, num_examples)[:used]
+    shape = (steps, config.batch_size) if config.batch_mode == "repeat" else (steps, members, -1)
+    return order.reshape(shape)
+
+
+def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
+    """This device's part of `a` along `axis`; all of it without a mapped axis."""
+    if axis_name is None:
+        return a
+    size = a.shape[axis] // jax.lax.axis_size(axis_name)
+    return jax.lax.dynamic_slice_in_dim(a, jax.lax.axis_index(axis_name) * size, size, axis)
+
+
+def _after_epoch(
+    run: RunState, state: TrainState, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig
+) -> RunState:
+    """Early stopping: the best validation weights are kept; an improvement of less than `min_delta` is none."""
+    better = validation_nll < run.best_loss
+    improved = validation_nll < run.stale_from_loss - config.min_delta
+    stale_epochs = jnp.where(improved, 0, run.stale_epochs + 1)
+    exhausted = (stale_epochs >= config.patience) if config.patience else jnp.bool_(False)
+
+    steps = losses.shape[0]
+    finite = jnp.append(jnp.isfinite(losses), jnp.isfinite(validation_nll))
+    diverged = ~finite.all()
+    return RunState(
+        train=state,
+        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), state.variables, run.best),
+        best_loss=jnp.where(better, validation_nll, run.best_loss),
+        best_epoch=jnp.where(better, run.epoch, run.best_epoch),
+        stale_from_loss=jnp.where(improved, validation_nll, run.stale_from_loss),
+        stale_epochs=stale_epochs,
+        epoch=run.epoch + 1,
+        status=jnp.where(diverged, DIVERGED, jnp.where(exhausted, STOPPED, RUNNING)),
+        diverged_step=jnp.where(diverged, run.epoch * steps + jnp.argmin(finite), -1),
+    )

@@ -1,0 +1,62 @@
+"""The table of detection results agrees with its parts and with scikit-learn."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.stats import entropy
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from be_jax import metrics
+from be_jax.metrics import auroc, fpr_at_tpr
+
+# Jitted, since op-by-op compilation is slow; test_metrics_contract.py shows that this changes nothing.
+decompose, detection = jax.jit(metrics.decompose), jax.jit(metrics.detection)
+
+NAMES = {"total", "aleatoric", "epistemic", "max_probability"}
+
+
+def random_case(b: int, scale: float, seed: int) -> np.ndarray:
+    return np.array(jax.nn.log_softmax(scale * np.random.default_rng(seed).normal(size=(3, b, 5)).astype(np.float32)))
+
+
+def test_against_scikit_learn() -> None:
+    inside, outside = random_case(200, 3.0, 0), random_case(150, 1.0, 1)
+    found = detection(inside, outside)
+    assert found.keys() == NAMES
+    is_out = np.r_[np.zeros(200), np.ones(150)]
+    probs = np.exp(np.concatenate([inside, outside], axis=1).astype(np.float64))
+    scores = {"total": entropy(probs.mean(0), axis=-1), "aleatoric": entropy(probs, axis=-1).mean(0)}
+    scores["epistemic"] = scores["total"] - scores["aleatoric"]
+    scores["max_probability"] = 1 - probs.mean(0).max(-1)
+    for name in NAMES:
+        assert found[name].auroc == pytest.approx(roc_auc_score(is_out, scores[name]), abs=1e-6)
+        assert found[name].aupr == pytest.approx(average_precision_score(is_out, scores[name]), abs=1e-6)
+    parts = decompose(inside).total, decompose(outside).total
+    assert found["total"].fpr95 == fpr_at_tpr(*parts, tpr=0.95)
+
+
+def test_only_disagreement_can_tell_opposed_members_from_unsure_ones() -> None:
+    unsure = np.log(np.full((2, 4, 2), 0.5, np.float32))
+    opposed = np.log(np.array([[[0.9, 0.1]] * 4, [[0.1, 0.9]] * 4], np.float32))
+    found = detection(unsure, opposed)
+    assert found["epistemic"] == (1, 1, 0)
+    assert found["aleatoric"] == (0, 0.5, 1)
+    assert auroc(decompose(unsure).epistemic, decompose(opposed).epistemic) == 1
+
+
+def test_masked_rows_count_for_nothing() -> None:
+    inside, outside = random_case(20, 3.0, 2), random_case(20, 1.0, 3)
+    mask = np.arange(20) < 15
+    expected = detection(inside[:, :15], outside[:, :15])
+    inside[:, 15:], outside[:, 15:] = np.nan, np.nan
+    found = detection(inside, outside, mask, mask)
+    for name in NAMES:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+    assert np.isnan(detection(inside, outside)["total"]).all()
+    assert np.isnan(detection(inside, outside, mask, ~mask & False)["total"]).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 4), (3, 5, 3)])
+def test_members_and_classes_must_agree(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"\(3, 6, 4\) and \(" + ", ".join(map(str, shape))):
+        detection(np.zeros((3, 6, 4), np.float32), np.zeros(shape, np.float32))
