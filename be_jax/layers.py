@@ -28,6 +28,7 @@ class Layers:
 
 
 PLAIN = Layers()
+"""The plain flax layers, the default of every model."""
 
 
 class Dense(nn.Module):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 import jax
+import numpy as np
 import rich
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -44,7 +45,7 @@ from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
 from be_jax.report import print_tables, write_report
 from be_jax.results import StudyResult
-from be_jax.runs import RunError, RunFolder, seed_folder
+from be_jax.runs import RunError, seed_folder
 from be_jax.study import Method, environment, run_method
 
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # of the 60,000 training images
@@ -247,11 +248,12 @@ def main() -> None:
         jax.config.update("jax_compilation_cache_dir", str(config.folder.absolute().parent / ".jax_cache"))
     result = run(config)
 
-    def load(method: str, seed: int) -> Mapping[str, object]:
-        return {}
+    def load(method: str, seed: int) -> Mapping[str, np.ndarray]:
+        return np.load(seed_folder(config.folder / method, seed) / "predictions.npz")
 
     print_tables(result)
-    rich.print(f"report: {write_report(result, load, config.folder / 'report.html')}")
+    page = write_report(result, load, config.folder / "report.html")
+    rich.print(f"\nresults: {config.folder / 'results.json'}\nreport:  {page}")
 
 
 if __name__ == "__main__":

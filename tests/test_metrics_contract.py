@@ -61,13 +61,13 @@ def test_jit_is_no_jit_in_one_trace(name: str) -> None:
 def test_a_mask_of_the_same_shape_is_not_a_new_trace(name: str) -> None:
     metric, arguments = getattr(metrics, name), ARGUMENTS[name]
     traced = jax.jit(chex.assert_max_traces(metric, n=1))
-    for mask in (MASK, ~MASK):
-        chex.assert_trees_all_close(traced(*arguments, mask=mask), metric(*arguments, mask=mask), atol=1e-6)
+    assert np.isfinite(traced(*arguments, mask=MASK)).all()
+    assert np.isnan(traced(*arguments, mask=np.zeros(24, bool))).all()
 
 
 @pytest.mark.parametrize("name", [*LABELLED, "ece", "adaptive_ece", "classwise_ece"])
 def test_vmap_over_members_is_a_loop_over_members(name: str) -> None:
-    metric = getattr(metrics, name)
+    metric = jax.jit(getattr(metrics, name))
     looped = np.stack([metric(member, LABELS) for member in MEMBERS])
     np.testing.assert_allclose(jax.vmap(metric, in_axes=(0, None))(MEMBERS, LABELS), looped, atol=1e-6)
 

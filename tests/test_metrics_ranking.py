@@ -76,7 +76,7 @@ def test_counts_beyond_float32_and_int32_stay_exact() -> None:
     assert auroc(in_scores, out_scores + 1) == pytest.approx(0.75, abs=1e-7)
 
 
-@pytest.mark.parametrize(("k", "n"), [(5, 25), (15, 25), (3, 29), (7, 49), (19, 20), (57, 60), (1, 3)])
+@pytest.mark.parametrize(("k", "n"), [(5, 25), (3, 29), (19, 20)])
 def test_a_tpr_that_is_a_ratio_of_counts_is_reached(k: int, n: int) -> None:
     """XLA divides by a constant with its rounded reciprocal, which puts 5 / 25 under 0.2."""
     scores = jnp.arange(n, dtype=jnp.float32)

@@ -73,6 +73,7 @@ def test_integer_types_of_labels(dtype) -> None:
     log_probs, _, labels = random_case(n=50, c=300)
     labels = labels % 100
     np.testing.assert_array_equal(nll(log_probs, labels.astype(dtype)), -log_probs[np.arange(50), labels])
+    np.testing.assert_array_equal(accuracy(log_probs, labels.astype(dtype)), log_probs.argmax(1) == labels)
 
 
 @pytest.mark.parametrize("score", [accuracy, nll, brier])
@@ -98,11 +99,10 @@ def test_mean_of_a_masked_nan_has_a_clean_gradient() -> None:
     np.testing.assert_array_equal(gradient, [1, 0])
 
 
-@pytest.mark.parametrize("cuts", [[0], [7], [3, 3, 19]])
-def test_means_of_parts_add_up_to_the_whole(cuts: list[int]) -> None:
+def test_means_of_parts_add_up_to_the_whole() -> None:
     values = np.random.default_rng(0).normal(size=20).astype(np.float32)
     mask = np.arange(20) % 3 > 0
-    parts = [slice(a, b) for a, b in zip([0, *cuts], [*cuts, 20], strict=True)]
+    parts = [slice(0, 0), slice(0, 7), slice(7, 20)]
     added = functools.reduce(operator.add, [Mean.of(values[part], mask[part]) for part in parts])
     assert added.count == Mean.of(values, mask).count == mask.sum()
     assert added.value == pytest.approx(values[mask].astype(np.float64).mean(), abs=1e-6)

@@ -13,7 +13,8 @@ from sklearn.metrics import accuracy_score
 
 from be_jax import metrics
 
-# Jitted, since op-by-op compilation is slow; test_metrics_contract.py shows that this changes nothing.
+# Jitted, since op-by-op compilation is slow; test_metrics_contract.py shows that this changes nothing. Not where many
+# levels are tried on one shape: each level, a static argument, would be compiled anew.
 aurc = jax.jit(metrics.aurc)
 coverage_at_risk = jax.jit(metrics.coverage_at_risk, static_argnames="risk")
 risk_at_coverage = jax.jit(metrics.risk_at_coverage, static_argnames="coverage")
@@ -30,14 +31,14 @@ def test_by_hand() -> None:
     scores = np.array([0.4, 0.1, 0.3, 0.2])
     correct = np.array([False, True, True, False])  # wrong ones stand second and fourth: risks 0, 1/2, 1/3, 1/2
     assert aurc(scores, correct) == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2) / 4)
-    assert risk_at_coverage(scores, correct, 0.75) == pytest.approx(1 / 3)
-    assert risk_at_coverage(scores, correct, 0.76) == pytest.approx(1 / 2)
-    assert risk_at_coverage(scores, correct, 0.01) == 0
-    assert coverage_at_risk(scores, correct, 0.0) == 0.25
-    assert coverage_at_risk(scores, correct, 1 / 3) == 0.75
-    assert coverage_at_risk(scores, correct, 0.49) == 0.75
-    assert coverage_at_risk(scores, correct, 0.5) == 1
-    assert coverage_at_risk(scores, ~correct, 0.2) == 0
+    assert metrics.risk_at_coverage(scores, correct, 0.75) == pytest.approx(1 / 3)
+    assert metrics.risk_at_coverage(scores, correct, 0.76) == pytest.approx(1 / 2)
+    assert metrics.risk_at_coverage(scores, correct, 0.01) == 0
+    assert metrics.coverage_at_risk(scores, correct, 0.0) == 0.25
+    assert metrics.coverage_at_risk(scores, correct, 1 / 3) == 0.75
+    assert metrics.coverage_at_risk(scores, correct, 0.49) == 0.75
+    assert metrics.coverage_at_risk(scores, correct, 0.5) == 1
+    assert metrics.coverage_at_risk(scores, ~correct, 0.2) == 0
 
 
 def test_against_a_float64_loop_at_scale() -> None:
@@ -67,19 +68,21 @@ def test_ties_give_the_mean_over_all_orders(scores: np.ndarray, correct: np.ndar
     expected = np.mean(risks, axis=0)
     assert aurc(scores, correct) == pytest.approx(expected.mean(), abs=1e-6)
     for k in range(1, 7):
-        assert risk_at_coverage(scores, correct, k / 6) == pytest.approx(expected[k - 1], abs=1e-6)
+        assert metrics.risk_at_coverage(scores, correct, k / 6) == pytest.approx(expected[k - 1], abs=1e-6)
     for level in (0.0, 0.15, 0.3, 0.55, 1.0):
         allowed = np.flatnonzero(expected <= level + 1e-9)
-        assert coverage_at_risk(scores, correct, level) == pytest.approx((allowed.max(initial=-1) + 1) / 6, abs=1e-6)
+        assert metrics.coverage_at_risk(scores, correct, level) == pytest.approx(
+            (allowed.max(initial=-1) + 1) / 6, abs=1e-6
+        )
 
 
 def test_a_constant_score_has_the_error_rate_everywhere() -> None:
     scores, correct = jnp.ones(8), jnp.arange(8) % 4 > 0
     assert aurc(scores, correct) == pytest.approx(0.25)
     for coverage in (0.1, 0.5, 1.0):
-        assert risk_at_coverage(scores, correct, coverage) == pytest.approx(0.25)
-    assert coverage_at_risk(scores, correct, 0.25) == 1
-    assert coverage_at_risk(scores, correct, 0.24) == 0
+        assert metrics.risk_at_coverage(scores, correct, coverage) == pytest.approx(0.25)
+    assert metrics.coverage_at_risk(scores, correct, 0.25) == 1
+    assert metrics.coverage_at_risk(scores, correct, 0.24) == 0
 
 
 @given(hnp.arrays(np.float32, 10, elements=st.floats(-2, 2, width=16)), hnp.arrays(bool, 10))
@@ -115,7 +118,7 @@ def test_types_of_correctness(dtype) -> None:
     assert aurc(np.array([0.1, 0.2]), np.array([1, 0], dtype)) == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(("k", "n"), [(5, 25), (15, 25), (3, 29), (7, 49), (16, 20), (1, 3)])
+@pytest.mark.parametrize(("k", "n"), [(5, 25), (3, 29), (16, 20)])
 def test_a_coverage_or_risk_that_is_a_ratio_of_counts_is_met_exactly(k: int, n: int) -> None:
     """XLA divides by a constant with its rounded reciprocal, which puts 5 / 25 under 0.2."""
     alternating = np.arange(n) % 2 == 0

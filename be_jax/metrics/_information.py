@@ -16,16 +16,17 @@ def entropy(log_p: jax.Array) -> jax.Array:
 def kl(log_p: jax.Array, log_q: jax.Array) -> jax.Array:
     """KL(p || q) = sum_c p_c log(p_c / q_c) - p_c + q_c, with 0 log 0 = 0; +inf where some q_c = 0 < p_c.
 
-    The last two terms sum to nothing for distributions. With them each class contributes p_c (d - 1 + exp(-d)), with
+    The last two terms sum to nothing for distributions. With them each class contributes p_c (d + exp(-d) - 1), with
     d = log(p_c / q_c): non-negative and of second order in d, so rounding does not swamp it when p and q almost agree.
     """
     p, q = jnp.exp(log_p), jnp.exp(log_q)
     p_is_0 = log_p == -jnp.inf
-    log_ratio = jnp.where(p_is_0, 0, log_p - log_q)
-    p_log_ratio = jnp.where(log_ratio == jnp.inf, jnp.inf, p * log_ratio)
-    near = ~p_is_0 & (jnp.abs(log_ratio) < 1)
-    q_minus_p = jnp.where(near, p * jnp.expm1(-jnp.clip(log_ratio, -1, 1)), q - p)
-    return jnp.maximum(jnp.sum(p_log_ratio + q_minus_p, axis=-1), 0)
+    d = jnp.where(p_is_0, 0, log_p - log_q)
+    is_near = ~p_is_0 & (jnp.abs(d) < 1)
+    d_near = jnp.where(is_near, d, 0)
+    near = p * (d_near + jnp.expm1(-d_near))
+    far = jnp.where(d == jnp.inf, jnp.inf, p * d) - p + q
+    return jnp.sum(jnp.where(is_near, near, far), axis=-1)
 
 
 def js(log_p: jax.Array, log_q: jax.Array) -> jax.Array:

@@ -32,6 +32,11 @@ class Ranked(NamedTuple):
         order = jnp.lexsort((~mask, kept))
         return cls(kept[order], order, jnp.sum(mask, dtype=jnp.int32), ~jnp.isnan(kept).any())
 
+    @property
+    def is_counted(self) -> jax.Array:
+        """Which places of `scores` hold counted ones: [n]."""
+        return jnp.arange(len(self.scores)) < self.size
+
     def below(self, thresholds: jax.Array) -> jax.Array:
         """How many counted scores are < each threshold."""
         return jnp.searchsorted(self.scores, thresholds, side="left")

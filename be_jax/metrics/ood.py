@@ -18,9 +18,12 @@ class Detection(NamedTuple):
     fpr95: jax.Array
 
 
-def _scores(member_log_probs: ArrayLike) -> dict[str, jax.Array]:
-    uncertainty = decompose(member_log_probs)._asdict()
-    return {**uncertainty, "max_probability": max_probability_uncertainty(member_log_probs)}
+_SCORES = ("total", "aleatoric", "epistemic", "max_probability")
+
+
+def _scores(member_log_probs: ArrayLike) -> jax.Array:
+    """The scores of `_SCORES`, [4, b]."""
+    return jnp.stack([*decompose(member_log_probs), max_probability_uncertainty(member_log_probs)])
 
 
 def detection(
@@ -41,12 +44,12 @@ def detection(
       ValueError: if a shape is not as above, or the two predictions differ in members or classes.
     """
     in_shape, out_shape = jnp.shape(in_member_log_probs), jnp.shape(out_member_log_probs)
-    in_scores, out_scores = _scores(in_member_log_probs), _scores(out_member_log_probs)
     if in_shape[::2] != out_shape[::2]:
         raise ValueError(f"in and out must agree in members and classes, got shapes {in_shape} and {out_shape}.")
-    return {
-        name: Detection(
-            *(metric(in_scores[name], out_scores[name], in_mask, out_mask) for metric in (auroc, aupr, fpr_at_tpr))
-        )
-        for name in in_scores
-    }
+    in_scores, out_scores = _scores(in_member_log_probs), _scores(out_member_log_probs)
+
+    def detect(in_scores: jax.Array, out_scores: jax.Array) -> Detection:
+        return Detection(*(metric(in_scores, out_scores, in_mask, out_mask) for metric in (auroc, aupr, fpr_at_tpr)))
+
+    detected = jax.vmap(detect)(in_scores, out_scores)
+    return {name: jax.tree.map(lambda values, i=i: values[i], detected) for i, name in enumerate(_SCORES)}

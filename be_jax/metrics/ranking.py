@@ -17,12 +17,11 @@ from be_jax.metrics.mean import Mean
 
 def _populations(
     in_scores: ArrayLike, out_scores: ArrayLike, in_mask: ArrayLike | None, out_mask: ArrayLike | None
-) -> tuple[Ranked, Ranked, jax.Array]:
-    """The in and out populations, ranked, and which places of the latter are counted."""
+) -> tuple[Ranked, Ranked]:
     in_scores, out_scores = _check.vector(in_scores, "in_scores"), _check.vector(out_scores, "out_scores")
     inside = Ranked.of(in_scores, _check.mask(in_mask, in_scores.shape, "in_mask"))
     outside = Ranked.of(out_scores, _check.mask(out_mask, out_scores.shape, "out_mask"))
-    return inside, outside, jnp.arange(len(out_scores)) < outside.size
+    return inside, outside
 
 
 def _nan_if_undefined(value: jax.Array, inside: Ranked, outside: Ranked) -> jax.Array:
@@ -37,9 +36,9 @@ def auroc(
     out_mask: ArrayLike | None = None,
 ) -> jax.Array:
     """Area under the ROC curve: P(out > in) + P(out = in) / 2, the Mann-Whitney statistic (Hanley & McNeil 1982)."""
-    inside, outside, counted = _populations(in_scores, out_scores, in_mask, out_mask)
+    inside, outside = _populations(in_scores, out_scores, in_mask, out_mask)
     wins = (inside.below(outside.scores) + inside.at_most(outside.scores)) / (2 * inside.size)
-    return _nan_if_undefined(Mean.of(wins, counted).value, inside, outside)
+    return _nan_if_undefined(Mean.of(wins, outside.is_counted).value, inside, outside)
 
 
 def aupr(
@@ -53,10 +52,10 @@ def aupr(
     Each out example adds 1 / b_out to the recall at the threshold equal to its score, so this is the mean over out
     examples of the precision there. No interpolation.
     """
-    inside, outside, counted = _populations(in_scores, out_scores, in_mask, out_mask)
+    inside, outside = _populations(in_scores, out_scores, in_mask, out_mask)
     true_positives, false_positives = outside.at_least(outside.scores), inside.at_least(outside.scores)
     precision = true_positives / (true_positives + false_positives)
-    return _nan_if_undefined(Mean.of(precision, counted).value, inside, outside)
+    return _nan_if_undefined(Mean.of(precision, outside.is_counted).value, inside, outside)
 
 
 def fpr_at_tpr(
@@ -75,7 +74,8 @@ def fpr_at_tpr(
       ValueError: also if tpr is not in (0, 1].
     """
     tpr = _check.fraction(tpr, "tpr", above_zero=True)
-    inside, outside, counted = _populations(in_scores, out_scores, in_mask, out_mask)
-    reached = counted & reaches(outside.at_least(outside.scores) / outside.size, tpr)
+    inside, outside = _populations(in_scores, out_scores, in_mask, out_mask)
+    # Padding in `outside` is the threshold +inf, which flags what is +inf and so is a threshold like any other.
+    reached = reaches(outside.at_least(outside.scores) / outside.size, tpr)
     fpr = inside.at_least(outside.scores) / inside.size
     return _nan_if_undefined(jnp.min(fpr, where=reached, initial=1.0), inside, outside)

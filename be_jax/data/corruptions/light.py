@@ -43,9 +43,8 @@ def haze(key: jax.Array, height: int, width: int) -> jax.Array:
 
     It is a sum of random grids of 2, 4, 8 and 16 points a side, enlarged to the image, each half as strong as the last.
     """
+    draws = jax.random.uniform(key, (4, 16, 16))
     total = jnp.zeros((height, width))
-    for octave in range(4):
-        side = 2 ** (octave + 1)
-        grid = jax.random.uniform(jax.random.fold_in(key, octave), (side, side))
-        total += jax.image.resize(grid, (height, width), "cubic") / 2**octave
+    for octave, side in enumerate((2, 4, 8, 16)):
+        total += jax.image.resize(draws[octave, :side, :side], (height, width), "cubic") 
     return (total - total.min()) / (total.max() - total.min())

@@ -19,7 +19,7 @@ def shot_noise(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Arr
 
     def add_term(photons: int, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         count, probability, below = state
-        count += (draw > below + probability) & (photons <= white)
+        count += (draw >= below) & (photons <= white)
         probability *= rate / photons
         return count, probability, below + probability
 

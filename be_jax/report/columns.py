@@ -1,0 +1,66 @@
+"""The metrics a report shows: what they are called, their unit, how many decimals, and which way is better."""
+
+import math
+from typing import Literal, NamedTuple
+
+from be_jax.report.ratios import Ratio
+from be_jax.report.summary import Estimate
+
+DASH = "–"
+
+
+class Metric(NamedTuple):
+    """One metric as it is shown.
+
+    Attributes:
+      key: its name in the scores of a run.
+      title: its name in a table.
+      decimals: digits after the point.
+      better: which way; "neither" for what is not good or bad in itself.
+      percent: shown in percent.
+      of_members: says something of methods with members only.
+    """
+
+    key: str
+    title: str
+    decimals: int
+    better: Literal["higher", "lower", "neither"]
+    percent: bool = False
+    of_members: bool = False
+
+    def shown(self, estimate: Estimate) -> str:
+        """Mean ± half-width in the unit of the title; without the interval where there is none, a dash for no value."""
+        if estimate.n == 0 or math.isnan(estimate.mean):
+            return DASH
+        scale = 100 if self.percent else 1
+        mean = f"{scale * estimate.mean:z.{self.decimals}f}".replace("-", "−")
+        if math.isnan(estimate.half_width):
+            return mean
+        return f"{mean} ± {scale * estimate.half_width:.{self.decimals}f}"
+
+
+ACCURACY = Metric("accuracy", "accuracy %", 2, "higher", percent=True)
+NLL = Metric("nll", "NLL", 3, "lower")
+ECE = Metric("ece", "ECE %", 2, "lower", percent=True)
+BRIER = Metric("brier", "Brier", 3, "lower")
+AURC = Metric("aurc", "AURC", 4, "lower")
+MUTUAL_INFORMATION = Metric("epistemic", "mutual inf.", 4, "neither", of_members=True)
+DISAGREEMENT = Metric("disagreement", "disagr. %", 2, "neither", percent=True, of_members=True)
+PAIRWISE_JS = Metric("pairwise_js", "pairwise JS", 4, "neither", of_members=True)
+AUROC_TOTAL = Metric("auroc_total", "total", 3, "higher")
+AUROC_ALEATORIC = Metric("auroc_aleatoric", "aleatoric", 3, "higher")
+AUROC_EPISTEMIC = Metric("auroc_epistemic", "AUROC epist.", 3, "higher", of_members=True)
+AUROC_MAX_PROBABILITY = Metric("auroc_max_probability", "max prob.", 3, "higher")
+FPR95_EPISTEMIC = Metric("fpr95_epistemic", "FPR95 epist.", 3, "lower", of_members=True)
+
+
+def percent(ratio: Ratio) -> str:
+    """A ratio and its interval, such as "43 % [20, 61]", or "undefined"."""
+    if ratio.undefined:
+        return "undefined"
+    return f"{_whole(ratio.value)} % [{_whole(ratio.lower)}, {_whole(ratio.upper)}]"
+
+
+def _whole(fraction: float) -> str:
+    """In whole percent, without a negative zero."""
+    return f"{round(100 * fraction):,}".replace("-", "−")

@@ -1,0 +1,23 @@
+"""The figures of a report, each a matplotlib `Figure` with its caption; no global state is touched."""
+
+from be_jax.report.digest import Load, digest
+from be_jax.report.figures.disagreement import disagreement_matrices
+from be_jax.report.figures.histograms import epistemic_histograms
+from be_jax.report.figures.illustration import Illustration
+from be_jax.report.figures.reliability import reliability_diagrams
+from be_jax.report.figures.severity import severity_curves
+from be_jax.results import StudyResult
+
+__all__ = ["Illustration", "draw_figures"]
+
+
+def draw_figures(result: StudyResult, load: Load) -> list[Illustration]:
+    """All figures for which there is something to draw, in reading order. Reads each run's predictions once."""
+    examples = digest(result, load)
+    drawn = [
+        severity_curves(result),
+        reliability_diagrams(result, examples),
+        epistemic_histograms(result, examples),
+        disagreement_matrices(result, examples),
+    ]
+    return [illustration for illustration in drawn if illustration is not None]

@@ -1,0 +1,46 @@
+"""Members by members: how often two of them predict different classes."""
+
+import numpy as np
+
+from be_jax.report.digest import Digest
+from be_jax.report.figures.illustration import FONT_SIZE, Illustration, described, new_figure
+from be_jax.report.methods import has_members, label
+from be_jax.results import StudyResult
+
+MOST_NUMBERED = 8  # members; larger matrices have no room for numbers
+
+
+def disagreement_matrices(result: StudyResult, examples: Digest) -> Illustration | None:
+    """A row for each set, a column for each method that has members; nothing where there is none."""
+    drawn = [m for m in result.methods if has_members(m) and (m, "test") in examples.disagreement]
+    if not drawn:
+        return None
+    sets = examples.sets("disagreement")
+    figure = new_figure(0.3 + 2.3 * len(sets))
+    panels = figure.subplots(len(sets), len(drawn), squeeze=False)
+    for axes, method in zip(panels[0], drawn, strict=True):
+        axes.set_title(label(result, method), fontsize=FONT_SIZE + 1)
+    for row, set_name in zip(panels, sets, strict=True):
+        row[0].set_ylabel(described(set_name), fontsize=FONT_SIZE + 1)
+        largest = max(examples.disagreement[method, set_name].max() for method in drawn)
+        for axes, method in zip(row, drawn, strict=True):
+            matrix = examples.disagreement[method, set_name]
+            axes.imshow(matrix, cmap="Blues", vmin=0, vmax=max(largest, 1e-9))
+            axes.set_xticks(range(len(matrix)), range(1, len(matrix) + 1), fontsize=FONT_SIZE - 1)
+            axes.set_yticks(range(len(matrix)), range(1, len(matrix) + 1), fontsize=FONT_SIZE - 1)
+            axes.spines[:].set_visible(False)
+            axes.tick_params(length=0)
+            if len(matrix) <= MOST_NUMBERED:
+                for (i, j), value in np.ndenumerate(matrix):
+                    colour = "white" if value > 0.6 * largest else "black"
+                    axes.text(j, i, f"{100 * value:.1f}", ha="center", va="center", fontsize=FONT_SIZE, color=colour)
+    names = ", ".join(label(result, method) for method in drawn)
+    return Illustration(
+        "disagreement",
+        "Members against members",
+        "Percentage of examples on which two members predict different classes, mean over seeds; shades compare "
+        "methods within a row. It does not show by how much members differ where they agree on the class. A single "
+        "network has one member. Members of MC dropout are draws of dropout masks.",
+        f"Matrices of disagreement between members on {', '.join(map(described, sets))} for {names}.",
+        figure,
+    )

@@ -1,0 +1,47 @@
+"""Histograms of epistemic uncertainty on test and out of distribution."""
+
+import numpy as np
+
+from be_jax.report.digest import Digest
+from be_jax.report.figures.illustration import FONT_SIZE, Illustration, described, new_figure, tidy
+from be_jax.report.methods import has_members, label, styles
+from be_jax.results import StudyResult
+
+EDGES = np.logspace(-7, np.log10(2.5), 51)  # nats; smaller values count in the first bin
+_HATCHES = ("", "///", "...", "xxx")
+
+
+def epistemic_histograms(result: StudyResult, examples: Digest) -> Illustration | None:
+    """One panel for each method that has members; nothing where there is none."""
+    drawn = [m for m in result.methods if has_members(m) and (m, "test") in examples.epistemic]
+    if not drawn:
+        return None
+    ood = [name for name in examples.sets("epistemic") if name != "test"]
+    figure = new_figure(0.9 + 1.25 * len(drawn))
+    panels = figure.subplots(len(drawn), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, method in zip(panels, drawn, strict=True):
+        colour = styles(result.methods)[method].colour
+        for name, hatch in zip(ood, _HATCHES * len(ood), strict=False):
+            heights = _fractions(examples.epistemic[method, name])
+            axes.stairs(heights, EDGES, fill=True, color=colour, alpha=0.45, hatch=hatch, label=described(name))
+        axes.stairs(_fractions(examples.epistemic[method, "test"]), EDGES, color="black", linewidth=1.3, label="test")
+        tidy(axes, title=label(result, method), y="examples")
+        axes.set(xscale="log", xlim=(EDGES[0], EDGES[-1]), ylim=(0, None))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        axes.legend(loc="upper left", fontsize=FONT_SIZE, frameon=False)
+    panels[-1].set_xlabel("mutual information, nats", fontsize=FONT_SIZE)
+    against = f" and on {', '.join(map(described, ood))}" if ood else ""
+    return Illustration(
+        "epistemic",
+        "Epistemic uncertainty",
+        f"Mutual information of the members on each example of test (line){against + ' (filled)' if ood else ''}, on "
+        "a logarithmic scale, all seeds together; what is below 1e-7 counts in the first bin. The less the two "
+        "overlap, the better it detects what is out of distribution. A single network has no members, and so none.",
+        f"Histograms of mutual information on test{against} for {', '.join(label(result, m) for m in drawn)}.",
+        figure,
+    )
+
+
+def _fractions(values: np.ndarray) -> np.ndarray:
+    """Fraction of the examples in each bin."""
+    return np.histogram(np.clip(values, EDGES[0], EDGES[-1]), EDGES)[0] / len(values)

@@ -1,0 +1,55 @@
+"""The README's table, made from a committed result."""
+
+from be_jax.report import columns
+from be_jax.report.columns import Metric
+from be_jax.report.methods import SINGLE
+from be_jax.report.summary import look_up, sets_of, summarise
+from be_jax.report.table import Cell, Column, column, row_names, score_column
+from be_jax.report.tables import parameters, seeds_note
+from be_jax.results import StudyResult
+
+
+def markdown_table(result: StudyResult) -> str:
+    """Methods as rows; quality on test and shift, detection and mutual information of OOD sets, parameters as columns.
+
+    Ends with the line that says how to read it. Sets that were not scored have no columns.
+    """
+    ood = sets_of(result, "ood/")
+    shown = [
+        *(_column(result, "test", metric) for metric in (columns.ACCURACY, columns.NLL, columns.ECE)),
+        *(_column(result, "shift", metric) for metric in (columns.ACCURACY, columns.NLL) if "shift" in sets_of(result)),
+        *(_detection(result, name) for name in ood),
+        *(_column(result, name, columns.MUTUAL_INFORMATION) for name in ("test", *ood)),
+        Column("parameters", tuple(Cell(parameters(result, method)) for method in result.methods)),
+    ]
+    header = ["method", *(each.title for each in shown)]
+    rows = [[name, *(_cell(each.cells[i]) for each in shown)] for i, name in enumerate(row_names(result))]
+    rule = ["---", *("---:" for _ in shown)]
+    note = seeds_note(result)
+    if ood and SINGLE in result.methods:
+        note += " AUROC is by mutual information; \\* by maximum probability, for a single network has none."
+    return "\n".join([*("| " + " | ".join(line) + " |" for line in (header, rule, *rows)), "", note, ""])
+
+
+def _column(result: StudyResult, set_name: str, metric: Metric) -> Column:
+    scores = score_column(result, summarise(result), set_name, metric)
+    return scores._replace(title=f"{set_name.removeprefix('ood/')} {scores.title}")
+
+
+def _detection(result: StudyResult, set_name: str) -> Column:
+    """AUROC by mutual information, and for the single network by maximum probability."""
+    summary, auroc, of_single = summarise(result), columns.AUROC_EPISTEMIC, columns.AUROC_MAX_PROBABILITY
+    estimates = [
+        look_up(summary, method, set_name, of_single.key if method == SINGLE else auroc.key)
+        for method in result.methods
+    ]
+    cells = column(auroc, estimates).cells
+    starred = [
+        cell._replace(text=cell.text + r" \*") if m == SINGLE and e.n else cell
+        for m, cell, e in zip(result.methods, cells, estimates, strict=True)
+    ]
+    return Column(f"{set_name.removeprefix('ood/')} AUROC", tuple(starred))
+
+
+def _cell(cell: Cell) -> str:
+    return f"**{cell.text}**" if cell.best else cell.text

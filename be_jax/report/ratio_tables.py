@@ -1,0 +1,61 @@
+"""Tables that compare each method with the deep ensemble: gain recovered, and diversity."""
+
+from be_jax.report import columns
+from be_jax.report.columns import percent
+from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, label
+from be_jax.report.ratios import diversity_ratio, gain_recovered
+from be_jax.report.summary import compared_sets
+from be_jax.report.table import Cell, Column, Table
+from be_jax.results import StudyResult
+
+_NOTE = "Means over seeds, paired by seed, with a 95 % bootstrap interval over seeds."
+
+
+def gain_table(result: StudyResult) -> list[Table]:
+    """The part of the deep ensemble's gain that each method recovers; nothing without both ends of that scale."""
+    methods = _compared(result)
+    sets = [name for name in compared_sets(result) if not name.startswith("ood/")]
+    if not methods or not sets or SINGLE not in result.methods:
+        return []
+    shown = tuple(
+        Column(
+            f"{name} {metric.title.removesuffix(' %')}",
+            tuple(Cell(percent(gain_recovered(result, method, name, metric.key))) for method in methods),
+        )
+        for name in sets
+        for metric in (columns.NLL, columns.ACCURACY)
+    )
+    note = f"{_NOTE} 0 % is a single network, 100 % a deep ensemble; undefined: those two do not differ measurably, or "
+    return [
+        _table(result, "Gain recovered, of the deep ensemble's over a single network", shown, f"{note}too few seeds.")
+    ]
+
+
+def diversity_table(result: StudyResult) -> list[Table]:
+    """Diversity of each method's members relative to the deep ensemble's; nothing without one."""
+    methods = _compared(result)
+    sets = compared_sets(result)
+    if not methods or not sets:
+        return []
+    shown = tuple(
+        Column(
+            f"{short} {name.removeprefix('ood/')}",
+            tuple(Cell(percent(diversity_ratio(result, method, name, metric.key))) for method in methods),
+        )
+        for short, metric in (("MI", columns.MUTUAL_INFORMATION), ("disagr.", columns.DISAGREEMENT))
+        for name in sets
+    )
+    return [
+        _table(result, "Diversity of the members, of the deep ensemble's", shown, f"{_NOTE} MI: mutual information.")
+    ]
+
+
+def _compared(result: StudyResult) -> list[str]:
+    """Methods between the single network and the deep ensemble; none where there is no deep ensemble."""
+    if DEEP_ENSEMBLE not in result.methods:
+        return []
+    return [method for method in result.methods if method not in (SINGLE, DEEP_ENSEMBLE)]
+
+
+def _table(result: StudyResult, title: str, shown: tuple[Column, ...], note: str) -> Table:
+    return Table(title, tuple(label(result, method) for method in _compared(result)), shown, note)

@@ -1,0 +1,73 @@
+"""Means over seeds with 95 % t-intervals: what every table and sentence of a report is made of."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from be_jax.results import StudyResult
+
+CONFIDENCE = 0.95
+
+
+class Estimate(NamedTuple):
+    """A mean over `n` seeds and the half-width of its 95 % t-interval, NaN where n = 1 or a value is not finite."""
+
+    mean: float
+    half_width: float
+    n: int
+
+
+def estimate(values: Sequence[float] | np.ndarray) -> Estimate:
+    """Mean and half-width t_{0.975, n - 1} s / sqrt(n), with s the sample standard deviation (n - 1)."""
+    values = np.asarray(values, np.float64)
+    n = len(values)
+    if n == 0:
+        return Estimate(math.nan, math.nan, 0)
+    if not np.isfinite(values).all():
+        with np.errstate(invalid="ignore"):
+            return Estimate(float(values.mean()), math.nan, n)
+    if n == 1:
+        return Estimate(float(values[0]), math.nan, 1)
+    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
+    return Estimate(float(values.mean()), float(quantile * values.std(ddof=1) / math.sqrt(n)), n)
+
+
+def summarise(result: StudyResult) -> pd.DataFrame:
+    """Every metric of every set and method over the seeds that did not diverge.
+
+    Returns:
+      A frame indexed by (method, set, metric) with the columns mean, half_width and n of `Estimate`.
+    """
+    values: dict[tuple[str, str, str], list[float]] = {}
+    for run in result.runs:
+        for set_name, scores in run.scores.items():
+            for metric, value in scores.items():
+                values.setdefault((run.method, set_name, metric), []).append(value)
+    index = pd.MultiIndex.from_tuples(list(values), names=["method", "set", "metric"]) if values else _NO_SCORES
+    return pd.DataFrame([estimate(v) for v in values.values()], index=index, columns=list(Estimate._fields))
+
+
+_NO_SCORES = pd.MultiIndex.from_arrays([[], [], []], names=["method", "set", "metric"])
+
+
+def look_up(summary: pd.DataFrame, method: str, set_name: str, metric: str) -> Estimate:
+    """One entry of a summary; an estimate over n = 0 seeds where there is none."""
+    if (method, set_name, metric) not in summary.index:
+        return estimate([])
+    mean, half_width, n = summary.loc[(method, set_name, metric)]
+    return Estimate(float(mean), float(half_width), int(n))
+
+
+def compared_sets(result: StudyResult) -> list[str]:
+    """`test`, `shift` and the OOD sets, of those that were scored."""
+    return [name for name in ("test", "shift") if name in sets_of(result)] + sets_of(result, "ood/")
+
+
+def sets_of(result: StudyResult, prefix: str = "") -> list[str]:
+    """Names of the scored sets that begin with `prefix`, in the order in which runs list them."""
+    names = dict.fromkeys(name for run in result.runs for name in run.scores)
+    return [name for name in names if name.startswith(prefix)]

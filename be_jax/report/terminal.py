@@ -1,0 +1,55 @@
+"""The answer and the tables on a terminal, as many columns as fit its width."""
+
+import rich.box
+import rich.table
+from rich.console import Console
+from rich.measure import Measurement
+from rich.text import Text
+
+from be_jax.report.answer import answer
+from be_jax.report.table import Table
+from be_jax.report.tables import tables
+from be_jax.results import StudyResult
+
+
+def print_tables(result: StudyResult, console: Console | None = None) -> None:
+    """Prints the answer and every table. Columns that do not fit are left out from the right, and named below."""
+    console = console or Console()
+    for sentence in answer(result):
+        console.print(Text(f"• {sentence}"))
+    for table in tables(result):
+        console.print()
+        console.print(fitted(table, console))
+
+
+def fitted(table: Table, console: Console) -> rich.table.Table:
+    """The table with its first columns, as many as fit the console, at least one."""
+    for shown in range(len(table.columns), 1, -1):
+        drawn = _drawn(table, shown)
+        if Measurement.get(console, console.options.update(max_width=1000), drawn).maximum <= console.width:
+            return drawn
+    return _drawn(table, 1)
+
+
+def _drawn(table: Table, shown: int) -> rich.table.Table:
+    left_out = [column.title for column in table.columns[shown:]]
+    note = table.note + (f" Left out, for a wider terminal: {', '.join(left_out)}." if left_out else "")
+    drawn = rich.table.Table(
+        title=table.title,
+        caption=Text(note, style="dim"),
+        box=rich.box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
+    )
+    drawn.add_column("", no_wrap=True)
+    for column in table.columns[:shown]:
+        drawn.add_column(Text(column.title), justify="right", no_wrap=True)
+    for row, name in enumerate(table.rows):
+        cells = (column.cells[row] for column in table.columns[:shown])
+        drawn.add_row(
+            Text(name), *(Text(cell.text.replace(" ± ", "±"), style="bold" if cell.best else "") for cell in cells)
+        )
+    return drawn

@@ -1,0 +1,153 @@
+"""The MNIST study, small: every method trains, predicts, is scored and reported; bad input is refused before training."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from be_jax.config import ConfigError, TrainConfig
+from be_jax.data import DataUnavailableError, Examples, embedded_mnist
+from be_jax.results import StudyResult
+from be_jax.runs import RunError
+from experiments import mnist
+
+TINY = mnist.Config(
+    seeds=(1, 2),
+    members=2,
+    train=TrainConfig(epochs=2, batch_size=64),
+    corruptions=("rotate", "stripe"),
+    severities=(1, 5),
+    num_devices=2,
+)
+SETS = {"test", "shift/rotate_1", "shift/rotate_5", "shift/stripe_1", "shift/stripe_5", "ood/letters"}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    config = dataclasses.replace(TINY, out=tmp_path_factory.mktemp("study") / "mnist")
+    return config, mnist.run(config)
+
+
+def test_every_method_and_seed_is_recorded(study):
+    config, result = study
+    assert [(r.method, r.seed) for r in result.runs] == [(m, s) for m in mnist.METHODS for s in (1, 2)]
+    assert StudyResult.load(config.folder / "results.json").methods == mnist.METHODS
+    for record in result.runs:
+        assert record.status == "finished"
+        assert record.epochs == 2
+        assert {"test", "shift", "shift/severity_5", "shift/rotate", "ood/letters"} <= record.scores.keys()
+        assert record.scores["test"]["accuracy"] > 0.3
+
+
+def test_predictions_are_as_documented(study):
+    config, _ = study
+    members = dict.fromkeys(mnist.METHODS, 2) | {"single": 1}
+    for method in mnist.METHODS:
+        with np.load(config.folder / method / "seed_1" / "predictions.npz") as arrays:
+            names = {name.rsplit("/", 1)[0] for name in arrays}
+            assert names == SETS
+            for name in names:
+                log_probs = arrays[f"{name}/log_probs"]
+                count = 1000 if name.startswith("ood/") else 500
+                assert log_probs.shape == (members[method], count, 10)
+                assert log_probs.dtype == np.float32
+                np.testing.assert_allclose(np.exp(log_probs).sum(-1), 1, rtol=1e-5)
+                assert (f"{name}/labels" in arrays) == (not name.startswith("ood/"))
+
+
+def test_single_and_mc_dropout_are_one_network(study):
+    """They differ at prediction alone: the same seed has trained the same weights."""
+    config, _ = study
+    logs = [
+        [json.loads(line).get("train_loss") for line in (config.folder / m / "seed_1" / "metrics.jsonl").open()]
+        for m in ("single", "mc_dropout")
+    ]
+    np.testing.assert_allclose(logs[0][:2], logs[1][:2], rtol=1e-6)
+
+
+def test_a_finished_run_is_not_trained_again_and_more_seeds_may_follow(study, monkeypatch):
+    config, result = study
+    monkeypatch.setattr("be_jax.study.fit", lambda *_, **__: pytest.fail("trained again"))
+    again = mnist.run(config)
+    assert again.runs == result.runs
+
+
+def test_another_configuration_is_refused(study):
+    config, _ = study
+    with pytest.raises(RunError, match=r"holds a run of another configuration: members: 2 there, 3 here"):
+        mnist.run(dataclasses.replace(config, members=3))
+
+
+def test_a_diverged_run_is_reported(tmp_path, capsys):
+    train = dataclasses.replace(TINY.train, optimizer="sgd", learning_rate=1e20)
+    config = dataclasses.replace(TINY, methods=("single",), seeds=(1,), train=train, out=tmp_path / "mnist")
+    (record,) = mnist.run(config).runs
+    assert record.status == "diverged"
+    assert record.scores == {}
+    assert record.diverged_step is not None
+    assert f"the loss was not finite at step {record.diverged_step}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": ("snapshot",)}, r"methods must be different ones of single, .*; got \('snapshot',\)"),
+        ({"methods": ()}, "methods must be at least one of"),
+        ({"corruptions": ("frost",)}, "corruptions must be different ones of .*frost"),
+        ({"severities": (6,)}, r"severities must be different ones of 1, 2, 3, 4, 5; got \(6,\)"),
+        ({"seeds": (1, 1)}, r"seeds must be different integers .* got \(1, 1\)"),
+        ({"seeds": (-1,)}, r"seeds must be different integers .* got \(-1,\)"),
+        ({"dropout_rate": 1.0}, r"dropout_rate must be in \[0, 1\); got 1\.0"),
+        ({"num_devices": 99}, "num_devices must be 1 to 8, the devices here; got 99"),
+    ],
+)
+def test_bad_config_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        dataclasses.replace(TINY, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"members": 0}, ValueError, "members must be an integer >= 1; got 0"),
+        ({"rank": 0}, ValueError, "rank must be an integer >= 1; got 0"),
+        ({"init_std": -1.0}, ValueError, r"got -1\.0"),
+        ({"dropout_rate": 0.0}, ValueError, "mc_dropout needs dropout"),
+        ({"train": TrainConfig(batch_size=63)}, ConfigError, "batch_size=63 is not divisible by 2 devices"),
+        ({"train": TrainConfig(batch_size=8192)}, ConfigError, "exceeds the 4000 training examples"),
+        ({"data": "tfds", "data_dir": "/no/such/folder"}, DataUnavailableError, "/no/such/folder does not exist"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(tmp_path, changes, error, message):
+    config = dataclasses.replace(TINY, out=tmp_path / "mnist", **changes)
+    with pytest.raises(error, match=message):
+        mnist.run(config)
+    assert not config.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (lambda e: Examples(e.images, e.labels + 1), ValueError, "10"),
+        (lambda e: Examples(e.images, e.labels.astype(np.float32)), TypeError, "float32"),
+        (lambda e: Examples(np.full(e.images.shape, np.nan, np.float32), e.labels), ValueError, "NaN|nan|finite"),
+        (lambda e: Examples(e.images[:, :20], e.labels), ValueError, "20"),
+    ],
+)
+def test_bad_data_is_refused_before_training(spoil, error, message):
+    data = embedded_mnist()
+    with pytest.raises(error, match=message):
+        dataclasses.replace(data, train=spoil(data.train))
+
+
+def test_evaluation_sets_are_the_same_for_every_method():
+    data = embedded_mnist()
+    with mnist.progress_bars() as progress:
+        first = mnist.evaluation_sets(TINY, data, progress)
+        second = mnist.evaluation_sets(TINY, data, progress)
+    assert first.keys() == SETS
+    for name in SETS:
+        np.testing.assert_array_equal(first[name].images, second[name].images)
+    assert jax.local_device_count() == 8

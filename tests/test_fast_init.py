@@ -1,0 +1,45 @@
+"""Initialisers: their moments, and an output variance that does not depend on the rank."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from be_jax import fast_init, rank1
+
+INITS = [fast_init.random_sign(), fast_init.normal(0.5), fast_init.normal(0.0), fast_init.ones()]
+
+
+@pytest.mark.parametrize("init", INITS, ids=lambda init: init.name)
+def test_moments_are_those_of_the_samples(init):
+    sample = init.sample(jax.random.key(0), (200_000,))
+    assert sample.dtype == jnp.float32
+    np.testing.assert_allclose(sample.mean(), init.mean, atol=0.01)
+    np.testing.assert_allclose((sample**2).mean(), init.second_moment, atol=0.02)
+
+
+@pytest.mark.parametrize("init_r", INITS, ids=lambda init: init.name)
+@pytest.mark.parametrize("init_s", INITS, ids=lambda init: init.name)
+def test_output_variance_does_not_grow_with_the_rank(init_r, init_s):
+    def variance(rank):
+        keys = jax.random.split(jax.random.key(rank), 4)
+        scale = fast_init.rank_scale(init_r, init_s, rank) ** 0.5
+        r, s = scale * init_r.sample(keys[0], (200, rank, 64)), scale * init_s.sample(keys[1], (200, rank, 64))
+        x, kernel = jax.random.normal(keys[2], (200, 8, 64)), jax.random.normal(keys[3], (200, 64, 64)) / 8
+        return jax.vmap(rank1.dense)(x, kernel, r, s).var()
+
+    np.testing.assert_allclose(variance(7) / variance(1), 1.0, atol=0.05)
+
+
+def test_rank_scale_by_hand():
+    assert fast_init.rank_scale(fast_init.normal(), fast_init.normal(), 1) == 1
+    assert fast_init.rank_scale(fast_init.random_sign(), fast_init.random_sign(), 4) == 0.5  # k independent terms
+    assert fast_init.rank_scale(fast_init.ones(), fast_init.ones(), 4) == 0.25  # k equal terms
+
+
+def test_unknown_and_impossible():
+    with pytest.raises(ValueError, match="unknown init 'he'; choose one of random_sign, normal, ones"):
+        fast_init.resolve("he")
+    with pytest.raises(ValueError, match="got -0.5"):
+        fast_init.normal(-0.5)
+    assert fast_init.resolve("normal").name == "normal(0.5)"

@@ -1,0 +1,78 @@
+"""The rank-1 mathematics: equal to the effective kernel, and to the plain layer where r = s = 1."""
+
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from be_jax import rank1
+
+
+def draw(seed, *shapes):
+    return [jax.random.normal(key, shape) for key, shape in zip(jax.random.split(jax.random.key(seed), 8), shapes)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3), st.integers(0, 99))
+def test_dense_equals_effective_kernel(inputs, outputs, rank, batch_axes, seed):
+    x, kernel, r, s = draw(seed, (2,) * batch_axes + (inputs,), (inputs, outputs), (rank, inputs), (rank, outputs))
+    expected = x @ rank1.effective_kernel(kernel, r, s)
+    np.testing.assert_allclose(rank1.dense(x, kernel, r, s), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1)])
+@pytest.mark.parametrize("padding", ["SAME", "VALID", ((0, 1), (2, 0))])
+def test_conv_equals_effective_kernel(rank, strides, padding):
+    x, kernel, r, s = draw(0, (2, 7, 6, 3), (3, 2, 3, 5), (rank, 3), (rank, 5))
+    expected = jax.lax.conv_general_dilated(
+        x, rank1.effective_kernel(kernel, r, s), strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    actual = rank1.conv(x, kernel, r, s, strides=strides, padding=padding)
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_effective_kernel_by_hand():
+    kernel = jnp.asarray([[1.0, 2.0], [3.0, 4.0]])
+    r, s = jnp.asarray([[1.0, 2.0], [0.0, 1.0]]), jnp.asarray([[1.0, -1.0], [5.0, 0.0]])
+    np.testing.assert_array_equal(rank1.effective_kernel(kernel, r, s), [[1, -2], [21, -8]])
+
+
+def test_vectors_are_rank_one_and_ones_are_the_plain_layer():
+    x, kernel, r, s = draw(1, (4, 3), (3, 5), (3,), (5,))
+    np.testing.assert_array_equal(rank1.dense(x, kernel, r, s), rank1.dense(x, kernel, r[None], s[None]))
+    np.testing.assert_array_equal(rank1.dense(x, kernel, jnp.ones(3), jnp.ones(5)), x @ kernel)
+
+
+def test_gradients_equal_those_through_the_effective_kernel():
+    x, kernel, r, s = draw(2, (4, 3), (3, 5), (2, 3), (2, 5))
+
+    def gradients(layer):
+        return jax.grad(lambda *args: jnp.sin(layer(*args)).sum(), argnums=(0, 1, 2, 3))(x, kernel, r, s)
+
+    direct = gradients(rank1.dense)
+    through = gradients(lambda x, kernel, r, s: x @ rank1.effective_kernel(kernel, r, s))
+    for a, b in zip(direct, through, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        (((4, 2), (3, 5), (3,), (5,)), r"needs x \[..., 3\]; got x of shape \(4, 2\)"),
+        (((4, 3), (3, 5), (4,), (5,)), r"r \(1, 4\)"),
+        (((4, 3), (3, 5), (2, 3), (1, 5)), r"of one rank k >= 1; got r \(2, 3\) and s \(1, 5\)"),
+        (((4, 3), (3, 5), (0, 3), (0, 5)), r"of one rank k >= 1"),
+        (((4, 3), (3,), (3,), (5,)), r"the kernel needs 2 axes"),
+    ],
+)
+def test_shapes_that_do_not_fit(shapes, message):
+    with pytest.raises(ValueError, match=message):
+        rank1.dense(*(jnp.zeros(shape) for shape in shapes))
+
+
+def test_conv_needs_images():
+    with pytest.raises(ValueError, match=r"needs images \[b, h, w, i\]; got x of shape \(7, 3\)"):
+        rank1.conv(jnp.zeros((7, 3)), jnp.zeros((3, 3, 3, 5)), jnp.ones(3), jnp.ones(5))

@@ -1,0 +1,135 @@
+"""The figures, and the statistics of single examples that they draw."""
+
+import functools
+
+import numpy as np
+import pytest
+from report_fakes import METHODS, predicted_study, predictions
+
+from be_jax import metrics
+from be_jax.report import draw_figures
+from be_jax.report.digest import digest
+from be_jax.report.figures.histograms import epistemic_histograms
+from be_jax.report.figures.severity import severity_curves
+from be_jax.report.methods import styles
+
+NAMES = ["severity", "reliability", "epistemic", "disagreement"]
+
+
+@functools.cache
+def drawn(**kwargs):
+    result, load = predicted_study(**kwargs)
+    illustrations = draw_figures(result, load)
+    for illustration in illustrations:
+        illustration.figure.draw_without_rendering()
+        assert illustration.alt
+        assert illustration.caption.endswith(".")
+    return {illustration.name: illustration for illustration in illustrations}
+
+
+def test_all_figures_in_order():
+    assert list(drawn()) == NAMES
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "names"),
+    [
+        ({"seeds": (42,)}, NAMES),
+        ({"diverged": (("single", 42), ("deep_ensemble", 42), ("deep_ensemble", 69))}, NAMES),
+        ({"ood": ()}, NAMES),
+        ({"corruptions": ()}, NAMES[1:]),
+        ({"methods": ("single",)}, NAMES[:2]),
+        ({"methods": ("batch_ensemble", "something_else")}, NAMES),
+        ({"methods": ("single",), "diverged": (("single", 42), ("single", 69))}, []),
+    ],
+    ids=["one seed", "diverged", "no OOD", "no shift", "single only", "others", "all diverged"],
+)
+def test_figures_of_what_there_is(kwargs, names):
+    assert list(drawn(**kwargs)) == names
+
+
+def test_diverged_runs_are_not_loaded():
+    result, load = predicted_study(diverged=(("single", 42),))
+    loaded = []
+    digest(result, lambda method, seed: loaded.append((method, seed)) or load(method, seed))
+    assert loaded == [(r.method, r.seed) for r in result.runs if r.status != "diverged"]
+
+
+def test_only_what_is_drawn_is_read():
+    result, load = predicted_study(methods=("single",), seeds=(42,))
+    read = []
+
+    class Lazy(dict):
+        def __getitem__(self, key):
+            read.append(key)
+            return super().__getitem__(key)
+
+    digest(result, lambda method, seed: Lazy(load(method, seed)))
+    assert "test/log_probs" in read
+    assert not any(key.startswith("shift/") and "_3/" not in key for key in read)
+
+
+def test_digest_is_that_of_the_metrics():
+    result, load = predicted_study(methods=("single", "batch_ensemble"))
+    found = digest(result, load)
+    arrays = [load("batch_ensemble", seed) for seed in (42, 69)]
+    test, ood = ([a[f"{name}/log_probs"] for a in arrays] for name in ("test", "ood/letters"))
+
+    expected = np.concatenate([metrics.decompose(x).epistemic for x in ood])
+    np.testing.assert_allclose(found.epistemic["batch_ensemble", "ood/letters"], expected, rtol=1e-5, atol=1e-7)
+    expected = np.mean([metrics.disagreement_matrix(x) for x in test], axis=0)
+    np.testing.assert_allclose(found.disagreement["batch_ensemble", "test"], expected, rtol=1e-6)
+    assert found.sets("bins") == ["test", "shift/severity_3"]
+
+    log_probs = np.concatenate([metrics.mixture(a[f"shift/{c}_3/log_probs"]) for a in arrays for c in ("fog", "shear")])
+    labels = np.concatenate([a[f"shift/{c}_3/labels"] for a in arrays for c in ("fog", "shear")])
+    whole = metrics.calibration_bins(log_probs, labels)
+    for summed, at_once in zip(found.bins["batch_ensemble", "shift/severity_3"], whole, strict=True):
+        np.testing.assert_allclose(summed, at_once, rtol=1e-5)
+
+
+def test_severity_curves_draw_the_scores_from_test_on():
+    result, _ = predicted_study(methods=("single",), seeds=(42,))
+    line = severity_curves(result).figure.axes[0].containers[0].lines[0]
+    scores = result.runs[0].scores
+    expected = [100 * scores[name]["accuracy"] for name in ("test", "shift/severity_1", "shift/severity_3")]
+    np.testing.assert_allclose(line.get_xdata(orig=False), [0, 1, 3])
+    np.testing.assert_allclose(line.get_ydata(orig=False), expected)
+    assert "One seed" in severity_curves(result).caption
+
+
+def test_histograms_count_every_example():
+    result, load = predicted_study()
+    figure = epistemic_histograms(result, digest(result, load)).figure
+    assert len(figure.axes) == 4
+    for axes in figure.axes:
+        assert [round(sum(patch.get_data().values), 6) for patch in axes.patches] == [1.0, 1.0]
+
+
+def test_reliability_leaves_nearly_empty_bins_out():
+    result, load = predicted_study(methods=("single",))
+    axes = drawn(methods=("single",))["reliability"].figure.axes[0]
+    counts = np.asarray(digest(result, load).bins["single", "test"].count)
+    assert len(axes.lines[1].get_xdata()) == np.sum(counts >= 20) < np.sum(counts > 0)
+
+
+def test_disagreement_numbers_are_percent():
+    axes = drawn()["disagreement"].figure.axes[3]
+    matrix = digest(*predicted_study()).disagreement["deep_ensemble", "test"]
+    assert [text.get_text() for text in axes.texts] == [f"{100 * value:.1f}" for value in matrix.ravel()]
+
+
+def test_captions_say_what_a_single_network_has_not():
+    figures = drawn()
+    assert "A single network has no members" in figures["epistemic"].caption
+    assert "not MNIST-C" in figures["severity"].caption
+
+
+def test_methods_are_told_apart_by_colour_and_marker():
+    taken = styles((*METHODS, "a", "b", "c"))
+    assert len({style.colour for style in taken.values()}) == len({style.marker for style in taken.values()}) == 8
+    assert taken["single"] == styles(("single",))["single"]
+
+
+def test_predictions_of_the_fakes_are_distributions():
+    np.testing.assert_allclose(np.exp(predictions("single", 1, count=20)["test/log_probs"]).sum(-1), 1, rtol=1e-5)

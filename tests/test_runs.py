@@ -1,0 +1,77 @@
+"""Run folders: created once, checked ever after, and never overwritten by another configuration."""
+
+import json
+
+import numpy as np
+import pytest
+
+from be_jax.runs import RunError, RunFolder, programs, seed_folder
+
+CONFIG = {"rank": 1, "milestones": (25, 50)}
+
+
+def test_same_configuration_opens_again(tmp_path):
+    RunFolder(tmp_path / "run", CONFIG, trained_with=[1, 2])
+    RunFolder(tmp_path / "run", CONFIG, trained_with=[1])
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["trained_with"] == [1, 2]
+
+
+def test_other_configuration_is_refused(tmp_path):
+    RunFolder(tmp_path / "run", CONFIG)
+    with pytest.raises(RunError, match="holds a run of another configuration: rank: 1 there, 2 here.*left as it was"):
+        RunFolder(tmp_path / "run", {**CONFIG, "rank": 2})
+
+
+def test_foreign_folder_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("do not lose me")
+    with pytest.raises(RunError, match=r"is not empty and holds no config\.json"):
+        RunFolder(tmp_path, CONFIG)
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "is damaged"), ("{}", "was not written by be_jax")])
+def test_damaged_or_foreign_configuration_is_refused(tmp_path, text, message):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(RunError, match=message):
+        RunFolder(tmp_path, CONFIG)
+    assert (tmp_path / "config.json").read_text() == text
+
+
+def test_log_rewinds_and_survives_a_torn_line(tmp_path):
+    run = RunFolder(tmp_path / "run", CONFIG)
+    for epoch in range(3):
+        run.log({"epoch": epoch})
+    with (run.path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 3, "tra')
+    assert [line["epoch"] for line in run.epochs()] == [0, 1, 2]
+    run.rewind_log(2)
+    assert [line["epoch"] for line in run.epochs()] == [0, 1]
+    assert run.outcome() is None
+
+
+def test_finished_needs_an_outcome_and_predictions_unless_diverged(tmp_path):
+    run = RunFolder(tmp_path / "run", CONFIG)
+    run.log({"epoch": 0})
+    assert not run.finished
+    run.log({"status": "stopped"})
+    assert not run.finished
+    run.save_predictions({"test/log_probs": np.zeros((1, 2, 3), np.float32)})
+    assert run.finished
+    assert run.load_predictions()["test/log_probs"].shape == (1, 2, 3)
+    diverged = RunFolder(tmp_path / "diverged", CONFIG)
+    diverged.log({"status": "diverged"})
+    assert diverged.finished
+
+
+def test_damaged_predictions_are_named(tmp_path):
+    run = RunFolder(tmp_path / "run", CONFIG)
+    run.predictions_path.write_bytes(b"PK not a zip")
+    with pytest.raises(RunError, match=r"predictions\.npz cannot be read"):
+        run.load_predictions()
+
+
+def test_programs_keep_the_groups_that_were_begun(tmp_path):
+    assert programs(tmp_path, [1, 2, 3], together=True) == [(1, 2, 3)]
+    assert programs(tmp_path, [1, 2, 3], together=False) == [(1,), (2,), (3,)]
+    for seed in (1, 2):
+        RunFolder(seed_folder(tmp_path, seed), CONFIG, trained_with=[1, 2])
+    assert programs(tmp_path, [2, 3, 4], together=True) == [(1, 2), (3, 4)]
