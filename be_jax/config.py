@@ -31,7 +31,7 @@ class TrainConfig:
         or examples in an order of their own (`independent`).
       loss_reduction: "sum" over members, under which each member's own weights train as if alone and a shared kernel
         receives the sum of the members' gradients; or "mean", under which both are divided by m.
-      patience: epochs without an improvement of the validation loss by `min_delta` before training stops; 0 never stops.
+      patience: epochs without an improvement of the validation loss by `min_delta` before training stops; 0: never.
       min_delta: see `patience`; in nats.
     """
 

@@ -109,7 +109,7 @@ class Ensemble:
         rngs = {} if key is None else {"dropout": jax.random.split(key, members)}
         changed = [c for c in mutable or () if c in variables]
 
-        def one(variables: Variables, x: jax.Array, rngs: Mapping[str, jax.Array]) -> Any:
+        def one(variables: Variables, x: jax.Array, rngs: dict[str, jax.Array]) -> Any:
             out = self._lifted.apply(variables, x, train, rngs=rngs, mutable=changed if changed else False)
             return out if changed else (out, {})
 
@@ -143,15 +143,6 @@ class Ensemble:
             collection: jax.tree.map(lambda a: a[index], value) if collection in self.per_member else value
             for collection, value in variables.items()
         }
-
-    @property
-    def _lifted(self) -> nn.Module:
-        """The model as it runs under the lift, where the axes over which it normalises and drops are mapped."""
-        layers = self.model.layers
-        axes = (MEMBER_AXIS,) * self.norm_over_members + ((self.data_axis,) if self.data_axis else ())
-        norm = partial(layers.BatchNorm, axis_name=axes) if axes else layers.BatchNorm
-        dropout = partial(Dropout, data_axis=self.data_axis, at_prediction=self.samples_at_prediction)
-        return self.model.clone(layers=dataclasses.replace(layers, BatchNorm=norm, Dropout=dropout))
 
     @property
     def _lifted(self) -> nn.Module:
@@ -240,8 +231,8 @@ def count_parameters(variables: Variables) -> int:
 def _check_layers(model: nn.Module) -> None:
     if not isinstance(getattr(model, "layers", None), Layers):
         raise ValueError(
-            f"{type(model).__name__} has no field `layers`: give it `layers: be_jax.Layers = be_jax.PLAIN` and build it "
-            "from self.layers.Dense, .Conv, .BatchNorm and .Dropout, so that the lift can say what they are"
+            f"{type(model).__name__} has no field `layers`: give it `layers: be_jax.Layers = be_jax.PLAIN` and build "
+            "it from self.layers.Dense, .Conv, .BatchNorm and .Dropout, so that the lift can say what they are"
         )
 
 

@@ -27,10 +27,10 @@ Predict = Callable[[Variables, int, str, np.ndarray], np.ndarray]
 
 
 def make_predict(ensemble: Ensemble, preprocess: Preprocess) -> Predict:
-    """A function of (variables, seed, name of the set, images `[n, ...]`) to log-probabilities `[m, n, c]`, on the host.
+    """A function from (variables, seed, set's name, images `[n, ...]`) to log-probabilities `[m, n, c]` on the host.
 
-    Chunks have one shape, so that a set of any size is compiled once. MC dropout's masks are a function of the seed, the
-    set's name and the chunk.
+    Chunks have one shape, so that sets of all sizes share one program. MC dropout's masks are a function of the seed,
+    the set's name and the chunk.
     """
 
     @jax.jit
@@ -58,7 +58,7 @@ def make_predict(ensemble: Ensemble, preprocess: Preprocess) -> Predict:
 def predict_sets(
     predict: Predict, variables: Variables, seed: int, sets: Mapping[str, EvaluationSet]
 ) -> dict[str, np.ndarray]:
-    """The arrays of `predictions.npz`: `<set>/log_probs` `[m, n, c]` and, where there are labels, `<set>/labels` `[n]`."""
+    """The arrays of `predictions.npz`: `<set>/log_probs` `[m, n, c]` and, where it has labels, `<set>/labels` `[n]`."""
     arrays = {}
     for name, (images, labels) in sets.items():
         arrays[f"{name}/log_probs"] = predict(variables, seed, name, images)
@@ -69,7 +69,7 @@ def predict_sets(
 
 @jax.jit
 def score_labelled(member_log_probs: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
-    """Scalars of one labelled set: quality and calibration of the mixture, uncertainty, and diversity of the members."""
+    """Scalars of one labelled set: quality and calibration of the mixture, uncertainty, diversity of the members."""
     log_probs = metrics.mixture(member_log_probs)
     uncertainty = metrics.max_probability_uncertainty(member_log_probs)
     correct = metrics.accuracy(log_probs, labels)
@@ -98,8 +98,8 @@ def score_ood(in_member_log_probs: jax.Array, out_member_log_probs: jax.Array) -
 def score_predictions(predictions: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Every score of one run, `{set: {metric: value}}`, from the arrays of its `predictions.npz`.
 
-    Sets: `test`, `ood/<name>`, and of the shifted sets the means: `shift` over all, `shift/severity_<k>` at each severity,
-    `shift/<corruption>` over its severities.
+    Sets: `test`, `ood/<name>`, and of the shifted sets the means: `shift` over all, `shift/severity_<k>` at each
+    severity, `shift/<corruption>` over its severities.
     """
     scores: dict[str, dict[str, float]] = {}
     shifted: dict[str, list[dict[str, float]]] = {}

@@ -41,7 +41,7 @@ def normal(std: float = 0.5) -> FastInit:
 
 
 def ones() -> FastInit:
-    """All ones: members start identical, and stay so unless dropout, the bias or the data tell them apart. A control."""
+    """All ones: members start identical, and stay so unless dropout or the data tell them apart. A control."""
     return FastInit("ones", lambda key, shape: jnp.ones(shape), 1.0, 1.0)
 
 

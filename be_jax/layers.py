@@ -19,7 +19,11 @@ from be_jax.fast_init import FastInit, rank_scale
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-    """A family of layers. Each field is called as the flax class of that name is, for the arguments a model uses."""
+    """A family of layers. Each field is called as the flax class of that name is, for the arguments a model uses.
+
+    A deep ensemble and a single network keep the Dense, Conv and BatchNorm that they are given; a BatchEnsemble
+    replaces Dense and Conv by those below, and every method replaces Dropout.
+    """
 
     Dense: Callable[..., Any] = nn.Dense
     Conv: Callable[..., Any] = nn.Conv

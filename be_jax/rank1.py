@@ -1,6 +1,6 @@
 """Rank-1 fast weights for one member: the mathematics of BatchEnsemble, free of flax.
 
-A member multiplies a kernel `W` that all members share by a matrix of low rank (Wen et al. 2020, arXiv 2002.06715, eq. 3):
+A member multiplies a kernel `W` that all members share by a matrix of low rank (Wen et al. 2020, arXiv 2002.06715):
 
     y = x @ (W * sum_k outer(r_k, s_k)) = sum_k ((x * r_k) @ W) * s_k
 

@@ -60,9 +60,11 @@ class StudyResult:
         return tuple(dict.fromkeys(run.method for run in self.runs))
 
     def save(self, path: Path) -> None:
-        """Writes the result as JSON."""
+        """Writes the result as JSON, a line for each run."""
+        record = _rounded(dataclasses.asdict(self))
+        runs = ",\n".join(json.dumps(run) for run in record.pop("runs"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(_rounded(dataclasses.asdict(self)), indent=1) + "\n")
+        path.write_text(f'{json.dumps(record, indent=1)[:-2]},\n "runs": [\n{runs}\n]}}\n')
 
     @classmethod
     def load(cls, path: Path) -> "StudyResult":
@@ -72,9 +74,9 @@ class StudyResult:
 
 
 def _rounded(value: Any) -> Any:
-    """Floats to seven significant digits, which float32 scores do not exceed."""
+    """Floats to six significant digits, finer than any interval over seeds."""
     if isinstance(value, float):
-        return float(f"{value:.7g}")
+        return float(f"{value:.6g}")
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

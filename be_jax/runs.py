@@ -1,8 +1,8 @@
 """One run on disk: `<experiment>/<method>/seed_<seed>/` with its configuration, log, checkpoints and predictions.
 
 Every table and figure is computed from `predictions.npz`, so any metric can be recomputed without training, with
-anyone's tools: `<set>/log_probs` float32 `[m, n, c]` and, where the set has labels, `<set>/labels` int32 `[n]`, with sets
-named `test`, `shift/<corruption>_<severity>` and `ood/<name>`.
+anyone's tools: `<set>/log_probs` float32 `[m, n, c]` and, where the set has labels, `<set>/labels` int32 `[n]`, with
+sets named `test`, `shift/<corruption>_<severity>` and `ood/<name>`.
 """
 
 import json
@@ -85,7 +85,7 @@ class RunFolder:
         """Writes `predictions.npz`, which appears under its name only once it is whole."""
         partial = self.path / "predictions.npz.partial"
         with partial.open("wb") as file:
-            np.savez(file, **predictions)
+            np.savez(file, allow_pickle=False, **predictions)
         os.replace(partial, self.predictions_path)
 
     def load_predictions(self) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from be_jax.config import TrainConfig
@@ -25,9 +26,9 @@ Preprocess = Callable[[jax.Array], jax.Array]
 class Padded(NamedTuple):
     """Examples in equal chunks: images `[chunks, b, ...]`, labels and mask `[chunks, b]`, mask False where padded."""
 
-    images: jax.Array
-    labels: jax.Array
-    mask: jax.Array
+    images: jax.Array | np.ndarray
+    labels: jax.Array | np.ndarray
+    mask: jax.Array | np.ndarray
 
 
 class TrainState(NamedTuple):

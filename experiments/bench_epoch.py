@@ -3,9 +3,9 @@
     python -m experiments.bench_epoch                                   # ours alone, about 1 minute
     python -m experiments.bench_epoch --torch-python /path/to/python    # with the ratio; that Python needs torch
 
-Both train 784-64-32-16-10 with m = 4, r, s ~ N(1, 0.5), batch 128 seen by every member, dropout 0.05 and Adam, from the same
-kind of uint8 pixels in memory, and take turns in one run, so that the ratio holds whatever else the machine does. The pixels
-are noise: time does not depend on them. Expected on two CPU cores: a ratio of at most 0.40 (`experiments/bench_epoch.json`).
+Both train 784-64-32-16-10 with m = 4, r, s ~ N(1, 0.5), batch 128 seen by every member, dropout 0.05 and Adam, from
+uint8 pixels in memory, and take turns in one run. The pixels are noise: time does not depend on them. Expected on two
+CPU cores: a ratio of at most 0.40 (`experiments/results/bench_epoch.json`).
 """
 
 import dataclasses

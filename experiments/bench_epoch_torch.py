@@ -1,5 +1,8 @@
-"""The other side of `bench_epoch`: a plain eager PyTorch loop. Needs torch and nothing else; prints seconds per epoch."""
+"""The other side of `bench_epoch`: a plain eager PyTorch loop. Needs torch alone; prints seconds per epoch."""
 
+import functools
+import itertools
+import operator
 import sys
 import time
 
@@ -28,10 +31,8 @@ def main() -> None:
     images = torch.randint(0, 256, (num_images, 784), dtype=torch.uint8)
     labels = torch.randint(0, 10, (num_images,))
     sizes = (784, 64, 32, 16)
-    hidden = [
-        [BatchEnsembleLinear(i, o), nn.ReLU(), nn.Dropout(0.05)] for i, o in zip(sizes, sizes[1:], strict=False)
-    ]
-    network = nn.Sequential(*sum(hidden, []), BatchEnsembleLinear(16, 10))
+    hidden = [[BatchEnsembleLinear(i, o), nn.ReLU(), nn.Dropout(0.05)] for i, o in itertools.pairwise(sizes)]
+    network = nn.Sequential(*functools.reduce(operator.iadd, hidden, []), BatchEnsembleLinear(16, 10))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, weight_decay=1e-4)
     for _ in sys.stdin:
         start = time.perf_counter()

@@ -1,15 +1,15 @@
 """The MNIST study: is a BatchEnsemble an ensemble, or a single model that costs more?
 
-Trains `single`, `mc_dropout`, `batch_ensemble` (the study's N(1, 0.5) fast weights), `batch_ensemble_sign` (random signs)
-and `deep_ensemble` with 5 seeds, and compares them on test, shifted and out-of-distribution data.
+Trains `single`, `mc_dropout`, `batch_ensemble` (the study's N(1, 0.5) fast weights), `batch_ensemble_sign` (random
+signs) and `deep_ensemble` with 5 seeds, and compares them on test, shifted and out-of-distribution data.
 
     python -m experiments.mnist                                              # 4,000 embedded images: TIME_EMBEDDED
     python -m experiments.mnist --data tfds --data-dir ~/tensorflow_datasets # all 60,000 images: TIME_FULL
 
 Expected on all 60,000 images (mean of 5 seeds): ACCURACY_TABLE
 
-Ends with a table on the terminal, `results.json` and `report.html` in the run folder. Interrupt it at any moment: the same
-command goes on from there. A finished run is not trained again.
+Ends with tables on the terminal, `results.json` and `report.html` in the run folder. Interrupt it at any moment: the
+same command goes on from there. A finished run is not trained again.
 """
 
 import dataclasses
@@ -58,8 +58,8 @@ class Config:
     """Everything that can be varied.
 
     Attributes:
-      data: "embedded" (5,000 real MNIST images that ship with a dependency; OOD: drawn letters) or "tfds" (all of MNIST;
-        OOD: Fashion-MNIST).
+      data: "embedded" (5,000 real MNIST images that ship with a dependency; OOD: drawn letters) or "tfds" (all of
+        MNIST; OOD: Fashion-MNIST).
       data_dir: TFDS folder, for "tfds"; TFDS's default where it is not given.
       out: folder of the runs and the report; `runs/mnist_<data>` where it is not given.
       methods: which methods to run.
@@ -89,7 +89,7 @@ class Config:
     model: Literal["mlp", "lenet"] = "mlp"
     dropout_rate: float = 0.05
     deep_ensemble_batch_mode: BatchMode = "independent"
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     corruptions: tuple[str, ...] = tuple(CORRUPTIONS)
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
     together: bool = True

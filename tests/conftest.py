@@ -1,4 +1,4 @@
-"""Settings under which every test runs: 8 fake CPU devices, and rank promotion is an error (DESIGN habits 13 and 15)."""
+"""Settings under which every test runs: 8 fake CPU devices, and implicit rank promotion is an error."""
 
 import os
 

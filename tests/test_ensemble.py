@@ -110,7 +110,8 @@ def test_mc_dropout_samples_at_prediction_and_trains_one_network():
     ensemble = be_jax.mc_dropout(LENET, 3)
     variables = ensemble.init(KEY, X)
     samples = ensemble.predict(variables, X, jax.random.key(5))
-    assert (jnp.abs(samples[0] - samples[1]).max() > 1e-3) and (jnp.abs(samples[1] - samples[2]).max() > 1e-3)
+    assert jnp.abs(samples[0] - samples[1]).max() > 1e-3
+    assert jnp.abs(samples[1] - samples[2]).max() > 1e-3
     np.testing.assert_array_equal(samples, ensemble.predict(variables, X, jax.random.key(5)))
     assert ensemble.apply(variables, X, train=True, key=KEY, mutable=["batch_stats"])[0].shape == (1, 6, 10)
     with pytest.raises(ValueError, match="mc_dropout draws its members at prediction"):

@@ -1,4 +1,4 @@
-"""The MNIST study, small: every method trains, predicts, is scored and reported; bad input is refused before training."""
+"""The MNIST study, small: every method trains, predicts and is scored; bad input is refused before training."""
 
 import dataclasses
 import json

@@ -40,6 +40,6 @@ def test_rank_scale_by_hand():
 def test_unknown_and_impossible():
     with pytest.raises(ValueError, match="unknown init 'he'; choose one of random_sign, normal, ones"):
         fast_init.resolve("he")
-    with pytest.raises(ValueError, match="got -0.5"):
+    with pytest.raises(ValueError, match=r"got -0\.5"):
         fast_init.normal(-0.5)
     assert fast_init.resolve("normal").name == "normal(0.5)"

@@ -11,7 +11,8 @@ from be_jax import rank1
 
 
 def draw(seed, *shapes):
-    return [jax.random.normal(key, shape) for key, shape in zip(jax.random.split(jax.random.key(seed), 8), shapes)]
+    keys = jax.random.split(jax.random.key(seed), len(shapes))
+    return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
 
 
 @settings(max_examples=25, deadline=None)

@@ -31,6 +31,8 @@ VERDICTS = (BETTER, BETWEEN, LIKE_DEEP, LIKE_SINGLE, WORSE)
         (-0.01, 0.26, UNDECIDED),
         (0.74, 1.01, UNDECIDED),
         (-0.5, 1.5, UNDECIDED),
+        (-0.6, 0.05, UNDECIDED),
+        (0.95, 1.6, UNDECIDED),
         (math.nan, math.nan, UNDECIDED),
     ],
 )

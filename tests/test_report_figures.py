@@ -8,7 +8,7 @@ from report_fakes import METHODS, predicted_study, predictions
 
 from be_jax import metrics
 from be_jax.report import draw_figures
-from be_jax.report.digest import digest
+from be_jax.report.digest import Digest, digest
 from be_jax.report.figures.histograms import epistemic_histograms
 from be_jax.report.figures.severity import severity_curves
 from be_jax.report.methods import styles
@@ -104,6 +104,14 @@ def test_histograms_count_every_example():
     assert len(figure.axes) == 4
     for axes in figure.axes:
         assert [round(sum(patch.get_data().values), 6) for patch in axes.patches] == [1.0, 1.0]
+
+
+def test_histograms_count_what_lies_outside_in_the_outermost_bins():
+    values = np.array([0.0, 1e-30, 1e-3, 5.0], np.float32)
+    examples = Digest({}, {("batch_ensemble", "test"): values}, {})
+    result, _ = predicted_study(methods=("batch_ensemble",))
+    heights = epistemic_histograms(result, examples).figure.axes[0].patches[0].get_data().values
+    assert (heights[0], heights.sum(), heights[-1]) == (0.5, 1.0, 0.25)
 
 
 def test_reliability_leaves_nearly_empty_bins_out():

@@ -18,7 +18,7 @@ def test_same_configuration_opens_again(tmp_path):
 
 def test_other_configuration_is_refused(tmp_path):
     RunFolder(tmp_path / "run", CONFIG)
-    with pytest.raises(RunError, match="holds a run of another configuration: rank: 1 there, 2 here.*left as it was"):
+    with pytest.raises(RunError, match=r"another configuration: rank: 1 there, 2 here.*left as it was"):
         RunFolder(tmp_path / "run", {**CONFIG, "rank": 2})
 
 

@@ -47,11 +47,8 @@ def summarise(result: StudyResult) -> pd.DataFrame:
         for set_name, scores in run.scores.items():
             for metric, value in scores.items():
                 values.setdefault((run.method, set_name, metric), []).append(value)
-    index = pd.MultiIndex.from_tuples(list(values), names=["method", "set", "metric"]) if values else _NO_SCORES
+    index = pd.MultiIndex.from_tuples(list(values), names=["method", "set", "metric"])
     return pd.DataFrame([estimate(v) for v in values.values()], index=index, columns=list(Estimate._fields))
-
-
-_NO_SCORES = pd.MultiIndex.from_arrays([[], [], []], names=["method", "set", "metric"])
 
 
 def look_up(summary: pd.DataFrame, method: str, set_name: str, metric: str) -> Estimate:

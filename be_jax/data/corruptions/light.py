@@ -46,5 +46,5 @@ def haze(key: jax.Array, height: int, width: int) -> jax.Array:
     draws = jax.random.uniform(key, (4, 16, 16))
     total = jnp.zeros((height, width))
     for octave, side in enumerate((2, 4, 8, 16)):
-        total += jax.image.resize(draws[octave, :side, :side], (height, width), "cubic") 
+        total += jax.image.resize(draws[octave, :side, :side], (height, width), "cubic") / 2**octave
     return (total - total.min()) / (total.max() - total.min())
