@@ -40,7 +40,7 @@ def glass_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Arr
     MNIST-C swaps neighbours one after another; here every pixel draws on its own, which needs no loop over pixels.
     """
     sigma = at_severity(severity, (0.5, 0.6, 0.7, 0.8, 0.9))
-    reach = at_severity(severity, (0.8, 1.2, 1.7, 2.3, 2.4))
+    reach = at_severity(severity, (0.8, 1.2, 1.7, 2.3, 3.0))
     height, width, _ = image.shape
     row_shift, column_shift = jnp.round(reach * jax.random.uniform(key, (2, height, width), minval=-1)).astype(int)
     rows = jnp.clip(jnp.arange(height)[:, None] + row_shift, 0, height - 1)

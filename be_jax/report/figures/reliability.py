@@ -1,7 +1,7 @@
 """Reliability diagrams: how often a prediction is right, against how sure it is."""
 
 import numpy as np
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import NullFormatter, PercentFormatter
 
 from be_jax.report.digest import Digest
 from be_jax.report.figures.illustration import Illustration, described, legend_above, new_figure, tidy
@@ -32,6 +32,8 @@ def reliability_diagrams(result: StudyResult, examples: Digest) -> Illustration 
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
         tidy(below, x="confidence (mean over the bin)", y="fraction")
         below.set_yscale("log")
+        below.set_ylim(min(below.get_ylim()[0], 0.01), 1.5)
+        below.yaxis.set_minor_formatter(NullFormatter())
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))
     legend_above(figure, panels[0, 0])
