@@ -15,7 +15,7 @@ from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.parallel import DATA_AXIS, on_devices, replicate
 from be_jax.runs import RunFolder
-from be_jax.train import RUNNING, EpochMetrics, Padded, Preprocess, RunState, make_trainer
+from be_jax.train import RUNNING, EpochMetrics, Padded, Preprocess, RunState, make_trainer, over_seeds
 
 VALIDATION_CHUNK = 1000
 
@@ -60,7 +60,7 @@ def fit(
     images, labels = train
     config.check_fits(examples=len(labels), members=ensemble.train_members, devices=len(devices))
     trainer = make_trainer(ensemble, config, len(labels), preprocess, DATA_AXIS)
-    run_epoch = on_devices(jax.vmap(trainer.epoch, in_axes=(0, 0, None, None, None)), devices, num_args=5, donate=(1,))
+    run_epoch = on_devices(over_seeds(trainer.epoch, len(folders), num_shared=3), devices, num_args=5, donate=(1,))
 
     seeds = jnp.asarray(list(folders), jnp.uint32)
     state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None)))(seeds, images[:1])

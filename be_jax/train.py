@@ -165,6 +165,21 @@ def make_trainer(
     return Trainer(init, epoch)
 
 
+def over_seeds(function: Callable[..., Any], num_seeds: int, num_shared: int) -> Callable[..., Any]:
+    """`function(seed, state, *shared)` for seeds `[s]` and states `[s, ...]` at once.
+
+    One seed is not vmapped: under an axis of size 1, XLA on CPU (jaxlib 0.10) runs the epoch 2.8 times slower.
+    """
+    if num_seeds > 1:
+        return jax.vmap(function, in_axes=(0, 0, *(None,) * num_shared))
+
+    def of_one(seeds: jax.Array, states: Any, *shared: Any) -> Any:
+        result = function(seeds[0], jax.tree.map(lambda a: a[0], states), *shared)
+        return jax.tree.map(lambda a: a[None], result)
+
+    return of_one
+
+
 def epoch_order(key: jax.Array, num_examples: int, steps: int, members: int, config: TrainConfig) -> jax.Array:
     """Rows of the training set that each step sees: `[steps, b]`, or `[steps, m, b]` where members see different ones.
 
