@@ -5,7 +5,6 @@ array, and their digest. What does not match is refused, and nothing on disk is 
 """
 
 import hashlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,12 +56,6 @@ class CheckpointFolder:
                 step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(manifest))
             )
 
-    def discard_after(self, step: int) -> None:
-        """Removes checkpoints newer than `step`: the run goes on from there and will make them again."""
-        for newer in self.steps():
-            if newer > step:
-                shutil.rmtree(self._folder / str(newer))
-
     def restore(self, step: int, like: Any) -> Any:
         """The tree saved at `step`, with the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).
 
@@ -72,7 +65,7 @@ class CheckpointFolder:
         """
         where = self._folder / str(step)
         arrays, manifest = self._read(where)
-        if manifest.get("format") != FORMAT:
+        if manifest.get("format") != FORMAT or not {"config", "arrays", "sha256"} <= manifest.keys():
             raise CheckpointError(
                 f"{where} was not written by be_jax: format {manifest.get('format')!r}, not {FORMAT!r}"
             )

@@ -94,7 +94,7 @@ class Ensemble:
           train: training mode of dropout and batch normalisation. MC dropout then has one member.
           key: key of the dropout masks, different for each member.
           x_per_member: whether `x` has a leading member axis.
-          mutable: collections to return updated, as in flax (`["batch_stats"]` in training).
+          mutable: which collections of `variables` to return updated (`["batch_stats"]` in training).
 
         Returns:
           Logits `[m, b, c]`; with `mutable`, the pair of logits and updated collections.
@@ -159,7 +159,7 @@ class Ensemble:
 
 def single(model: nn.Module) -> Ensemble:
     """One network, as an ensemble of one: predictions are `[1, b, c]`."""
-    return Ensemble(model, members=1)
+    return Ensemble(model, members=1, norm_over_members=True)
 
 
 def mc_dropout(model: nn.Module, members: int) -> Ensemble:
@@ -170,7 +170,7 @@ def mc_dropout(model: nn.Module, members: int) -> Ensemble:
     """
     if getattr(model, "dropout_rate", None) == 0:
         raise ValueError(f"mc_dropout needs dropout; got a {type(model).__name__} with dropout_rate=0")
-    return Ensemble(model, members, samples_at_prediction=True)
+    return Ensemble(model, members, norm_over_members=True, samples_at_prediction=True)
 
 
 def batch_ensemble(

@@ -3,6 +3,7 @@
 Between epochs the host does four things only: it logs, saves, reports progress, and ends when no seed is running.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +16,16 @@ from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.parallel import DATA_AXIS, on_devices, replicate
 from be_jax.runs import RunFolder
-from be_jax.train import RUNNING, EpochMetrics, Padded, Preprocess, RunState, make_trainer, over_seeds
+from be_jax.train import (
+    STOPPED,
+    EpochMetrics,
+    Padded,
+    Preprocess,
+    RunState,
+    is_running,
+    make_trainer,
+    over_seeds,
+)
 
 VALIDATION_CHUNK = 1000
 
@@ -44,10 +54,11 @@ def fit(
       train: images `[n, ...]` and labels `[n]`.
       validation: the same, for early stopping and the choice of weights; never the test set.
       preprocess: maps stored images `[b, ...]` to the model's input, inside the compiled step.
-      folders: the run folder of each seed.
+      folders: the run folder of each seed. Those of finished runs stay as they are.
       devices: local devices that share each batch; all of them by default.
       save_every_s: seconds between checkpoints. One is saved at the end in any case.
-      on_epoch: called after each epoch with the state and metrics of all seeds (leading axis: seeds).
+      on_epoch: called after each epoch with the state and metrics of all seeds (leading axis: seeds). The next epoch
+        reuses the state's buffers: keep none of it.
 
     Returns:
       The final state of each seed, on the host.
@@ -65,66 +76,74 @@ def fit(
     seeds = jnp.asarray(list(folders), jnp.uint32)
     state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None)))(seeds, images[:1])
     state = _resume(state, folders)
-    saved_epoch = -1 if int(state.epoch.max()) == 0 else int(state.epoch.max())
+    saved_epochs = np.array(state.epoch)
     data = (images, labels, pad(*validation, VALIDATION_CHUNK, multiple_of=len(devices)))
     state, seeds, data = replicate((state, seeds, data), devices)
 
-    epoch, last_save = int(state.epoch.max()), time.monotonic()
-    while epoch < config.epochs and bool((state.status == RUNNING).any()):
-        started = time.monotonic()
-        was_running = np.asarray(state.status == RUNNING)
+    last_save = time.monotonic()
+    while (running := np.asarray(is_running(state, config))).any():
+        epochs, started = np.array(state.epoch), time.monotonic()
         state, metrics = run_epoch(seeds, state, *data)
         metrics = jax.tree.map(np.asarray, metrics)
         seconds = (time.monotonic() - started) / len(folders)
-        _log(folders, epoch, metrics, was_running, seconds)
-        epoch += 1
+        _log(folders, running, epochs, metrics, seconds)
         on_epoch(state, metrics)
         if time.monotonic() - last_save >= save_every_s:
-            _save(folders, epoch, state)
-            saved_epoch, last_save = epoch, time.monotonic()
-    if saved_epoch != epoch:
-        _save(folders, epoch, state)
+            saved_epochs = _save(folders, saved_epochs, state)
+            last_save = time.monotonic()
+    _save(folders, saved_epochs, state)
     return {seed: _of_seed(state, i) for i, seed in enumerate(folders)}
 
 
 def pad(images: np.ndarray, labels: np.ndarray, chunk: int, *, multiple_of: int = 1) -> Padded:
-    """Cuts examples into equal chunks of at most about `chunk`, the last padded with copies of the first example."""
+    """Cuts examples into equal chunks of at most `chunk`, each padded with the first example to a multiple.
+
+    What is in a chunk, and where, does not depend on `multiple_of`.
+    """
     count = len(labels)
     chunks = -(-count // chunk)
-    size = -(-count // (chunks * multiple_of)) * multiple_of
-    index = np.arange(chunks * size)
-    rows = np.where(index < count, index, 0).reshape(chunks, size)
-    return Padded(images[rows], labels[rows], (index < count).reshape(chunks, size))
+    size = -(-count // chunks)
+    padded_size = -(-size // multiple_of) * multiple_of
+    place = np.arange(padded_size)
+    rows = size * np.arange(chunks)[:, None] + place
+    mask = (place < size) & (rows < count)
+    rows = np.where(mask, rows, 0)
+    return Padded(images[rows], labels[rows], mask)
 
 
 def _resume(initial: RunState, folders: Mapping[int, RunFolder]) -> RunState:
-    """The state at the newest epoch of which every seed has a checkpoint; the initial one where there is none."""
-    common = set.intersection(*(set(folder.checkpoints.steps()) for folder in folders.values()))
-    epoch = max(common, default=0)
-    if common:
-        restored = [
-            folder.checkpoints.restore(epoch, _of_seed(initial, i)) for i, folder in enumerate(folders.values())
-        ]
-        initial = jax.tree.map(lambda *leaves: np.stack(leaves), *restored)
-    for folder in folders.values():
-        folder.checkpoints.discard_after(epoch)
-        folder.rewind_log(epoch)
-    return initial
+    """Each seed's newest checkpoint, or its initial state. A finished run is not touched: it stands still."""
+    states = []
+    for i, folder in enumerate(folders.values()):
+        state, steps = _of_seed(initial, i), folder.checkpoints.steps()
+        if folder.finished:
+            state = state._replace(status=jnp.int32(STOPPED))
+        elif steps:
+            state = folder.checkpoints.restore(steps[-1], state)
+        states.append(state)
+    for folder, state in zip(folders.values(), states, strict=True):
+        if not folder.finished:
+            folder.rewind_log(int(state.epoch))
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *states)
 
 
-def _save(folders: Mapping[int, RunFolder], epoch: int, state: RunState) -> None:
+def _save(folders: Mapping[int, RunFolder], saved_epochs: np.ndarray, state: RunState) -> np.ndarray:
+    """Saves every run that went on since it was last saved; returns the epochs that are saved now."""
     state = jax.tree.map(np.asarray, state)
     for i, folder in enumerate(folders.values()):
-        folder.checkpoints.save(epoch, _of_seed(state, i))
+        if state.epoch[i] != saved_epochs[i]:
+            folder.checkpoints.save(int(state.epoch[i]), _of_seed(state, i))
+    return np.array(state.epoch)
 
 
 def _log(
-    folders: Mapping[int, RunFolder], epoch: int, metrics: EpochMetrics, was_running: np.ndarray, seconds: float
+    folders: Mapping[int, RunFolder], running: np.ndarray, epochs: np.ndarray, metrics: EpochMetrics, seconds: float
 ) -> None:
     for i, folder in enumerate(folders.values()):
-        if was_running[i]:
+        if running[i]:
             values: dict[str, Any] = {name: float(value[i]) for name, value in metrics._asdict().items()}
-            folder.log({"epoch": epoch, **values, "seconds": round(seconds, 4)})
+            finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+            folder.log({"epoch": int(epochs[i]), **finite, "seconds": round(seconds, 4)})
 
 
 def _of_seed(state: RunState, index: int) -> RunState:

@@ -19,10 +19,12 @@ from be_jax.fast_init import FastInit, rank_scale
 
 @dataclasses.dataclass(frozen=True)
 class Layers:
-    """A family of layers. Each field is called as the flax class of that name is, for the arguments a model uses.
+    """A family of layers, called as the flax classes of those names are.
 
-    A deep ensemble and a single network keep the Dense, Conv and BatchNorm that they are given; a BatchEnsemble
-    replaces Dense and Conv by those below, and every method replaces Dropout.
+    Under every method a model may pass Dense `features`, `use_bias`, `dtype` and `kernel_init`; Conv these and
+    `kernel_size`, `strides` and `padding`; Dropout its `rate` and `deterministic`. A deep ensemble and a single network
+    keep the Dense, Conv and BatchNorm that they are given; a BatchEnsemble replaces Dense and Conv by those below, and
+    every method replaces Dropout.
     """
 
     Dense: Callable[..., Any] = nn.Dense
@@ -69,7 +71,7 @@ class Conv(nn.Module):
     init_r: FastInit
     init_s: FastInit
     strides: int | Sequence[int] = 1
-    padding: rank1.Padding = "SAME"
+    padding: int | Sequence[int] | rank1.Padding = "SAME"
     rank: int = 1
     use_bias: bool = True
     dtype: Any = None
@@ -81,7 +83,7 @@ class Conv(nn.Module):
         r, s, bias = _fast_weights(self, x.shape[-1])
         x, kernel, r, s, bias = promote_dtype(x, kernel, r, s, bias, dtype=self.dtype)
         strides = (self.strides,) * 2 if isinstance(self.strides, int) else self.strides
-        return _add_bias(rank1.conv(x, kernel, r, s, strides=strides, padding=self.padding), bias)
+        return _add_bias(rank1.conv(x, kernel, r, s, strides=strides, padding=_explicit(self.padding)), bias)
 
 
 class Dropout(nn.Module):
@@ -89,17 +91,20 @@ class Dropout(nn.Module):
 
     Attributes:
       rate: probability of dropping a unit, in [0, 1).
+      deterministic: pass everything, as at prediction; given here or at the call.
       data_axis: name of the mapped axis over which the batch (axis 0) is split, or None.
       at_prediction: drop whenever a `dropout` key is given, also when `deterministic` (MC dropout: Gal and Ghahramani
         2016, arXiv 1506.02142).
     """
 
     rate: float
+    deterministic: bool | None = None
     data_axis: str | None = None
     at_prediction: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, deterministic: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, deterministic: bool | None = None) -> jax.Array:
+        deterministic = nn.merge_param("deterministic", self.deterministic, deterministic)
         active = self.has_rng("dropout") if self.at_prediction else not deterministic
         if self.rate == 0 or not active:
             return x
@@ -118,6 +123,14 @@ def _fast_weights(layer: "Dense | Conv", inputs: int) -> tuple[jax.Array, jax.Ar
     s = fast("s", layer.init_s, layer.features)
     bias = layer.variable("fast", "bias", jnp.zeros, (layer.features,)).value if layer.use_bias else None
     return r, s, bias
+
+
+def _explicit(padding: int | Sequence[int] | rank1.Padding) -> rank1.Padding:
+    """Padding as `rank1.conv` takes it: flax also takes one number for all sides, or one for each spatial axis."""
+    if isinstance(padding, str):
+        return padding
+    per_axis = (padding,) * 2 if isinstance(padding, int) else padding
+    return tuple((p, p) if isinstance(p, int) else p for p in per_axis)
 
 
 def _add_bias(y: jax.Array, bias: jax.Array | None) -> jax.Array:

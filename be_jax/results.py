@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from be_jax.runs import write_atomically
+
 Scores = Mapping[str, Mapping[str, float]]
 
 
@@ -18,7 +20,7 @@ class RunRecord:
       seed: the seed.
       status: "finished" (all epochs), "stopped" (early) or "diverged" (a loss was not finite, at step `diverged_step`).
       parameters: trained numbers, over all members.
-      seconds: training time (its share, where several seeds were trained in one program).
+      seconds: training time, epochs times their median: without compilation; a seed's share of a shared program.
       epochs: epochs trained.
       best_epoch: the epoch, counted from 0, whose weights were kept.
       diverged_step: see `status`; None otherwise.
@@ -64,7 +66,7 @@ class StudyResult:
         record = _rounded(dataclasses.asdict(self))
         runs = ",\n".join(json.dumps(run) for run in record.pop("runs"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'{json.dumps(record, indent=1)[:-2]},\n "runs": [\n{runs}\n]}}\n')
+        write_atomically(path, f'{json.dumps(record, indent=1)[:-2]},\n "runs": [\n{runs}\n]}}\n')
 
     @classmethod
     def load(cls, path: Path) -> "StudyResult":

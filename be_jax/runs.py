@@ -5,9 +5,11 @@ anyone's tools: `<set>/log_probs` float32 `[m, n, c]` and, where the set has lab
 sets named `test`, `shift/<corruption>_<severity>` and `ood/<name>`.
 """
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +42,10 @@ class RunFolder:
     def __init__(self, path: Path, config: Mapping[str, Any], trained_with: Sequence[int] = ()) -> None:
         self.path = Path(path)
         config = json.loads(json.dumps(config))
-        saved = read_config(self.path)
-        if saved is None:
+        if not check_folder(self.path, config):
             self.path.mkdir(parents=True, exist_ok=True)
             record = {**config, TRAINED_WITH: list(trained_with)}
-            _write_atomically(self.path / "config.json", json.dumps(record, indent=2) + "\n")
-        elif differences := config_differences({k: v for k, v in saved.items() if k != TRAINED_WITH}, config):
-            raise RunError(
-                f"{self.path} holds a run of another configuration: {differences}. It was left as it was; "
-                "choose another output folder, or move this one away"
-            )
+            write_atomically(self.path / "config.json", json.dumps(record, indent=2) + "\n")
         self.checkpoints = CheckpointFolder(self.path / "checkpoints", config)
 
     @property
@@ -74,7 +70,7 @@ class RunFolder:
     def rewind_log(self, epoch: int) -> None:
         """Forgets what was logged from this epoch on: the run goes on from a checkpoint made before it."""
         kept = [line for line in self.epochs() if line["epoch"] < epoch]
-        _write_atomically(self._log_path, "".join(json.dumps(line) + "\n" for line in kept))
+        write_atomically(self._log_path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Appends one record to `metrics.jsonl`."""
@@ -98,7 +94,10 @@ class RunFolder:
             with np.load(self.predictions_path) as file:
                 return dict(file)
         except Exception as error:  # zipfile, zlib and numpy raise kinds that share no base class
-            raise RunError(f"{self.predictions_path} cannot be read: {type(error).__name__}: {error}") from error
+            raise RunError(
+                f"{self.predictions_path} cannot be read: {type(error).__name__}: {error}. It was left as it was; "
+                "move it away to predict anew"
+            ) from error
 
     @property
     def _log_path(self) -> Path:
@@ -116,6 +115,40 @@ class RunFolder:
         return lines
 
 
+def check_folder(path: Path, config: Mapping[str, Any]) -> bool:
+    """Whether the folder holds a run of this configuration; False where there is no run yet.
+
+    Raises:
+      RunError: it holds a run of another configuration, or files that are not a run.
+    """
+    saved = read_config(path)
+    if saved is None:
+        return False
+    saved.pop(TRAINED_WITH)
+    if differences := config_differences(saved, json.loads(json.dumps(config))):
+        raise RunError(
+            f"{path} holds a run of another configuration: {differences}. It was left as it was; "
+            "choose another output folder, or move this one away"
+        )
+    return True
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Holds the folder for this process.
+
+    Raises:
+      RunError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"{folder} is in use by another process; wait for it, or choose another folder") from error
+        yield
+
+
 def seed_folder(method_folder: Path, seed: int) -> Path:
     """Where the run of this seed is."""
     return method_folder / f"seed_{seed}"
@@ -123,11 +156,11 @@ def seed_folder(method_folder: Path, seed: int) -> Path:
 
 def programs(method_folder: Path, seeds: Sequence[int], *, together: bool) -> list[tuple[int, ...]]:
     """Groups of seeds to train in one program each: as recorded for those begun before, the rest together or apart."""
-    groups: list[tuple[int, ...]] = []
+    recorded = {}
     for seed in seeds:
         config = read_config(seed_folder(method_folder, seed))
-        if config is not None and (group := tuple(config[TRAINED_WITH])) not in groups:
-            groups.append(group)
+        recorded[seed] = None if config is None else tuple(config[TRAINED_WITH])
+    groups = list(dict.fromkeys(group for group in recorded.values() if group is not None))
     fresh = tuple(seed for seed in seeds if not any(seed in group for group in groups))
     if together and fresh:
         return [*groups, fresh]
@@ -142,7 +175,7 @@ def read_config(path: Path) -> dict[str, Any] | None:
     """
     file = path / "config.json"
     if not file.exists():
-        if path.is_dir() and any(path.iterdir()):
+        if path.is_dir() and any(entry.name != "config.json.partial" for entry in path.iterdir()):
             raise RunError(f"{path} is not empty and holds no config.json: not a run of be_jax; left as it was")
         return None
     try:
@@ -154,7 +187,8 @@ def read_config(path: Path) -> dict[str, Any] | None:
     return config
 
 
-def _write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a file that appears under its name only once it is whole."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text)
     os.replace(partial, path)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import platform
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import jax
 
-from be_jax.config import TrainConfig
+from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import StudyData
 from be_jax.ensemble import Ensemble, count_parameters
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_predictions
@@ -62,13 +63,14 @@ def run_method(
       on_epoch: see `be_jax.fit.fit`.
       say: receives messages for the user.
     """
+    check_model(method, data, preprocess)
     predict = make_predict(method.ensemble, preprocess)
     method_folder = folder / method.name
     records: dict[int, RunRecord] = {}
     for group in programs(method_folder, seeds, together=together):
         folders = {
             seed: RunFolder(
-                seed_folder(method_folder, seed), {**identity, "method": method.name, "seed": seed}, trained_with=group
+                seed_folder(method_folder, seed), run_config(identity, method.name, seed), trained_with=group
             )
             for seed in group
         }
@@ -97,6 +99,23 @@ def run_method(
     return [records[seed] for seed in seeds]
 
 
+def run_config(identity: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
+    """What `config.json` records of a run."""
+    return {**identity, "method": method, "seed": seed}
+
+
+def check_model(method: Method, data: StudyData, preprocess: Preprocess) -> None:
+    """Raises unless the model takes the data's images and gives their number of classes; computes nothing."""
+
+    def logits(images: jax.Array) -> jax.Array:
+        x = preprocess(images)
+        return method.ensemble.apply(method.ensemble.init(jax.random.key(0), x), x)
+
+    classes = jax.eval_shape(logits, data.train.images[:1]).shape[-1]
+    if classes != data.num_classes:
+        raise ConfigError(f"{method.name}: the model gives {classes} classes, but the data have {data.num_classes}")
+
+
 def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
     """The record of a finished run, with scores computed anew from its `predictions.npz`."""
     outcome = run.outcome()
@@ -107,7 +126,7 @@ def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
     return RunRecord(
         method=method,
         seed=seed,
-        seconds=sum(line["seconds"] for line in epochs),
+        seconds=len(epochs) * statistics.median(line["seconds"] for line in epochs),
         epochs=len(epochs),
         scores={} if diverged else score_predictions(run.load_predictions()),
         **outcome,

@@ -46,8 +46,9 @@ class TrainState(NamedTuple):
 class RunState(NamedTuple):
     """One run of one seed: what is being trained, the best so far on the validation split, and whether to go on.
 
-    `status` is RUNNING, STOPPED (no improvement for `patience` epochs) or DIVERGED (a loss at `diverged_step` was not
-    finite); a run that is not RUNNING no longer changes. `best_loss` is the validation NLL of the mixture, in nats.
+    `status` is RUNNING, STOPPED (no improvement for `patience` epochs) or DIVERGED (the loss was not finite at step
+    `diverged_step`, or the validation loss after so many steps). A run that is not RUNNING, or has trained all its
+    epochs, no longer changes. `best_loss` is the validation NLL of the mixture, in nats.
     """
 
     train: TrainState
@@ -158,11 +159,16 @@ def make_trainer(
         state, losses = train_epoch(seed, run.epoch, run.train, images, labels)
         validation_nll, validation_accuracy = validate(seed, run.epoch, state, validation)
         after = _after_epoch(run, state, losses, validation_nll, config)
-        running = run.status == RUNNING
+        running = is_running(run, config)
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), after, run)
         return after, EpochMetrics(losses.mean(), validation_nll, validation_accuracy)
 
     return Trainer(init, epoch)
+
+
+def is_running(run: RunState, config: TrainConfig) -> jax.Array:
+    """Whether this run still changes."""
+    return (run.status == RUNNING) & (run.epoch < config.epochs)
 
 
 def over_seeds(function: Callable[..., Any], num_seeds: int, num_shared: int) -> Callable[..., Any]:

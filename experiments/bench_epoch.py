@@ -87,6 +87,8 @@ def step_costs() -> dict[str, dict[str, float]]:
 
         compiled = jax.jit(jax.grad(loss)).lower(jax.jit(ensemble.init)(jax.random.key(0), x)).compile()
         stated, memory = compiled.cost_analysis(), compiled.memory_analysis()
+        assert stated is not None
+        assert memory is not None
         costs[name] = {
             "megaflops": round(stated["flops"] / 1e6, 1),
             "megabytes_accessed": round(stated["bytes accessed"] / 1e6, 1),
@@ -115,7 +117,10 @@ class TorchLoop:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print("epoch", file=self._process.stdin, flush=True)
-        return float(self._process.stdout.readline())
+        seconds = self._process.stdout.readline()
+        if not seconds:
+            raise RuntimeError("the PyTorch loop ended early; does that Python have torch?")
+        return float(seconds)
 
     def close(self) -> None:
         self._process.communicate()

@@ -43,8 +43,6 @@ def test_keeps_the_newest(folder):
     for step in (4, 5):
         folder.save(step, TREE)
     assert folder.steps() == [4, 5]
-    folder.discard_after(4)
-    assert folder.steps() == [4]
 
 
 def test_no_folder_has_no_steps(tmp_path):

@@ -14,8 +14,8 @@ M, B = 4, 32
 INIT = {"init_r": fast_init.random_sign(), "init_s": fast_init.random_sign()}
 
 
-def lifted_text(layer, x, rank):
-    """Optimised HLO of one layer under the member axis, and of its loss gradient."""
+def lifted_text(layer, x):
+    """Optimised HLO of one layer under the member axis."""
     axes = {"params": None, "fast": 0}
     variables = jax.vmap(layer.init, ({"params": None, "fast": 0}, None), out_axes=0)(
         {"params": jax.random.key(0), "fast": jax.random.split(jax.random.key(1), M)}, x
@@ -31,7 +31,7 @@ def operations(text, name):
 
 @pytest.mark.parametrize("rank", [1, 3])
 def test_dense_is_one_dot_with_the_shared_kernel(rank):
-    text = lifted_text(Dense(24, rank=rank, **INIT), jnp.ones((B, 48)), rank)
+    text = lifted_text(Dense(24, rank=rank, **INIT), jnp.ones((B, 48)))
     assert len(operations(text, "dot")) == 1
     assert f"f32[{M * B * rank},48]" in text.replace(" ", ""), "the dot's batch is members x examples x rank"
     assert not re.search(rf"f32\[({M},48,24|{M},24,48|{M},{rank},48,24)\]", text), "a kernel per member was formed"
@@ -39,12 +39,27 @@ def test_dense_is_one_dot_with_the_shared_kernel(rank):
 
 @pytest.mark.parametrize("rank", [1, 3])
 def test_conv_is_one_ungrouped_convolution_with_the_shared_kernel(rank):
-    text = lifted_text(Conv(12, (3, 3), rank=rank, **INIT), jnp.ones((B, 9, 9, 5)), rank)
+    text = lifted_text(Conv(12, (3, 3), rank=rank, **INIT), jnp.ones((B, 9, 9, 5)))
     convolutions = operations(text, "convolution")
     assert len(convolutions) == 1
     assert "feature_group_count" not in convolutions[0]
     assert "batch_group_count" not in convolutions[0]
     assert not re.search(rf"f32\[{M},(\d+,)?3,3,5,12\]", text), "a kernel per member was formed"
+
+
+@pytest.mark.parametrize("layer", [Dense(24, **INIT), Conv(12, (3, 3), **INIT)], ids=["dense", "conv"])
+def test_gradient_has_no_grouped_convolution_and_no_kernel_per_member(layer):
+    x = jnp.ones((B, 48)) if isinstance(layer, Dense) else jnp.ones((B, 9, 9, 5))
+    axes = {"params": None, "fast": 0}
+    variables = jax.vmap(layer.init, (axes, None))(
+        {"params": jax.random.key(0), "fast": jax.random.split(jax.random.key(1), M)}, x
+    )
+    variables["params"] = jax.tree.map(lambda a: a[0], variables["params"])
+    gradient = jax.grad(lambda v, x: jnp.sin(jax.vmap(layer.apply, (axes, None))(v, x)).sum(), argnums=(0, 1))
+    text = jax.jit(gradient).lower(variables, x).compile().as_text()
+    assert "feature_group_count" not in text
+    assert "batch_group_count" not in text
+    assert not re.search(rf"f32\[{M},(48,24|24,48|(\d+,)?3,3,5,12)\]", text)
 
 
 def test_the_test_sees_grouped_convolutions():

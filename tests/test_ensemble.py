@@ -1,5 +1,6 @@
 """The lift: equal to a loop over members, to effective kernels, and to what each row of its table says."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -144,6 +145,35 @@ def test_shared_norm_takes_statistics_over_all_members():
     assert own_first["mean"].shape == (3, 6)
     np.testing.assert_allclose(first["mean"], own_first["mean"].mean(0), rtol=1e-4, atol=1e-6)
     assert (first["var"] >= own_first["var"].mean(0) - 1e-6).all(), "the whole varies more than its parts"
+
+
+class DropThenNorm(nn.Module):
+    """Statistics that depend on the dropout key of each member."""
+
+    layers: be_jax.Layers = be_jax.PLAIN
+    dropout_rate: float = 0.5
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = self.layers.Dropout(self.dropout_rate, deterministic=not train)(x.reshape(x.shape[0], -1))
+        x = self.layers.BatchNorm(use_running_average=not train)(x)
+        return self.layers.Dense(10)(x)
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("model", [LENET, DropThenNorm()], ids=["lenet", "drop then norm"])
+@pytest.mark.parametrize("x_per_member", [False, True])
+def test_training_updates_statistics_of_their_shape(row, model, x_per_member):
+    ensemble = ROWS[row](model)
+    variables = jax.eval_shape(ensemble.init, KEY, X)
+    shape = (ensemble.train_members, *X.shape) if x_per_member else X.shape
+    logits, updates = jax.eval_shape(
+        lambda v, x: ensemble.apply(v, x, train=True, key=KEY, x_per_member=x_per_member, mutable=["batch_stats"]),
+        variables,
+        jax.ShapeDtypeStruct(shape, jnp.float32),
+    )
+    assert logits.shape == (ensemble.train_members, 6, 10)
+    assert updates["batch_stats"] == variables["batch_stats"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 import dataclasses
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,7 +14,7 @@ import pytest
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import DataUnavailableError, Examples, embedded_mnist
 from be_jax.results import StudyResult
-from be_jax.runs import RunError
+from be_jax.runs import RunError, RunFolder
 from experiments import mnist
 
 TINY = mnist.Config(
@@ -67,7 +71,7 @@ def test_single_and_mc_dropout_are_one_network(study):
     np.testing.assert_allclose(logs[0][:2], logs[1][:2], rtol=1e-6)
 
 
-def test_a_finished_run_is_not_trained_again_and_more_seeds_may_follow(study, monkeypatch):
+def test_a_finished_run_is_not_trained_again(study, monkeypatch):
     config, result = study
     monkeypatch.setattr("be_jax.study.fit", lambda *_, **__: pytest.fail("trained again"))
     again = mnist.run(config)
@@ -78,6 +82,82 @@ def test_another_configuration_is_refused(study):
     config, _ = study
     with pytest.raises(RunError, match=r"holds a run of another configuration: members: 2 there, 3 here"):
         mnist.run(dataclasses.replace(config, members=3))
+
+
+def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
+    """The second of two seeds fails to save; started again, only its predictions are made, to the same bits."""
+    config = dataclasses.replace(TINY, methods=("batch_ensemble",), out=tmp_path / "mnist")
+    save, saved = RunFolder.save_predictions, []
+
+    def die_at_the_second(self, predictions):
+        saved.append(self.path.name)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+        save(self, predictions)
+
+    monkeypatch.setattr(RunFolder, "save_predictions", die_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        mnist.run(config)
+    first = config.folder / "batch_ensemble" / "seed_1"
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first.rglob("*") if path.is_file()}
+    assert (first / "predictions.npz").exists()
+
+    result = mnist.run(config)
+    assert saved == ["seed_1", "seed_2", "seed_2"]
+    assert [record.epochs for record in result.runs] == [2, 2]
+    after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_more_seeds_may_follow_and_finished_ones_stay(tmp_path):
+    config = dataclasses.replace(TINY, methods=("single",), seeds=(1,), out=tmp_path / "mnist")
+    mnist.run(config)
+    stamp = (config.folder / "single" / "seed_1" / "predictions.npz").stat().st_mtime_ns
+    more = mnist.run(dataclasses.replace(config, seeds=(1, 2)))
+    assert [record.seed for record in more.runs] == [1, 2]
+    assert (config.folder / "single" / "seed_1" / "predictions.npz").stat().st_mtime_ns == stamp
+
+
+def test_a_folder_of_a_later_method_is_checked_before_any_training(tmp_path):
+    config = dataclasses.replace(TINY, out=tmp_path / "mnist")
+    foreign = config.folder / "deep_ensemble" / "seed_2"
+    foreign.mkdir(parents=True)
+    (foreign / "thesis.tex").write_text("do not lose me")
+    with pytest.raises(RunError, match="deep_ensemble/seed_2 is not empty"):
+        mnist.run(config)
+    assert not (config.folder / "single").exists()
+
+
+def test_labels_beyond_the_model_are_refused_before_any_training(tmp_path, monkeypatch):
+    data = embedded_mnist()
+    monkeypatch.setattr(mnist, "load_data", lambda config: dataclasses.replace(data, num_classes=12))
+    with pytest.raises(ConfigError, match="the model gives 10 classes, but the data have 12"):
+        mnist.run(dataclasses.replace(TINY, out=tmp_path / "mnist"))
+    assert not (tmp_path / "mnist" / "single").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--members", "0"], "members must be an integer >= 1"),
+        (["--dropout-rate", "0"], "error: mc_dropout needs dropout; got a MLP with dropout_rate=0"),
+        (["--train.batch-size", "5000"], "error: batch_size=5000 exceeds the 4000 training examples"),
+        (["--data", "tfds", "--data-dir", "/no/such/folder"], "/no/such/folder does not exist"),
+        (["--methods", "snapshot"], "methods must be different ones of"),
+        (["--out", "README.md"], "README.md"),
+    ],
+)
+def test_the_command_line_answers_bad_input_without_a_traceback(arguments, message):
+    command = [sys.executable, "-m", "experiments.mnist", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(mnist.__file__).parent.parent)
+    said = " ".join((done.stdout + done.stderr).replace("│", " ").split())
+    assert done.returncode != 0
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_the_help_is_finished():
+    assert not re.search("[A-Z]+_[A-Z]+", mnist.__doc__)
 
 
 def test_a_diverged_run_is_reported(tmp_path, capsys):
@@ -99,6 +179,11 @@ def test_a_diverged_run_is_reported(tmp_path, capsys):
         ({"severities": (6,)}, r"severities must be different ones of 1, 2, 3, 4, 5; got \(6,\)"),
         ({"seeds": (1, 1)}, r"seeds must be different integers .* got \(1, 1\)"),
         ({"seeds": (-1,)}, r"seeds must be different integers .* got \(-1,\)"),
+        ({"members": 0}, "members must be an integer >= 1; got 0"),
+        ({"rank": 0}, "rank must be an integer >= 1; got 0"),
+        ({"init_std": -1.0}, r"init_std must be a finite number >= 0; got -1\.0"),
+        ({"save_every_s": float("nan")}, "save_every_s must be a number >= 0; got nan"),
+        ({"data_dir": "/tmp"}, "data_dir must be left out unless data is 'tfds'; got '/tmp'"),
         ({"dropout_rate": 1.0}, r"dropout_rate must be in \[0, 1\); got 1\.0"),
         ({"num_devices": 99}, "num_devices must be 1 to 8, the devices here; got 99"),
     ],
@@ -111,10 +196,7 @@ def test_bad_config_is_refused(changes, message):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"members": 0}, ValueError, "members must be an integer >= 1; got 0"),
-        ({"rank": 0}, ValueError, "rank must be an integer >= 1; got 0"),
-        ({"init_std": -1.0}, ValueError, r"got -1\.0"),
-        ({"dropout_rate": 0.0}, ValueError, "mc_dropout needs dropout"),
+        ({"dropout_rate": 0.0}, ConfigError, "mc_dropout needs dropout"),
         ({"train": TrainConfig(batch_size=63)}, ConfigError, "batch_size=63 is not divisible by 2 devices"),
         ({"train": TrainConfig(batch_size=8192)}, ConfigError, "exceeds the 4000 training examples"),
         ({"data": "tfds", "data_dir": "/no/such/folder"}, DataUnavailableError, "/no/such/folder does not exist"),

@@ -23,6 +23,7 @@ MODELS = {
 LIFTS = {
     "batch_ensemble": lambda model: be_jax.batch_ensemble(model, 2),
     "deep_ensemble": lambda model: be_jax.deep_ensemble(model, 2),
+    "mc_dropout": lambda model: be_jax.mc_dropout(model, 2),
 }
 
 
@@ -47,6 +48,7 @@ def trained(tmp_path, ensemble, config, num_devices):
         ("mlp", "batch_ensemble", "split"),
         ("mlp", "deep_ensemble", "independent"),
         ("lenet", "batch_ensemble", "repeat"),
+        ("mlp", "mc_dropout", "repeat"),
     ],
 )
 def test_devices_do_not_change_the_result(tmp_path, model, lift, batch_mode):

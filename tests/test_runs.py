@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from be_jax.runs import RunError, RunFolder, programs, seed_folder
+from be_jax.runs import RunError, RunFolder, exclusive, programs, seed_folder
 
 CONFIG = {"rank": 1, "milestones": (25, 50)}
 
@@ -75,3 +75,16 @@ def test_programs_keep_the_groups_that_were_begun(tmp_path):
     for seed in (1, 2):
         RunFolder(seed_folder(tmp_path, seed), CONFIG, trained_with=[1, 2])
     assert programs(tmp_path, [2, 3, 4], together=True) == [(1, 2), (3, 4)]
+
+
+def test_a_kill_before_the_configuration_was_whole_leaves_a_usable_folder(tmp_path):
+    (tmp_path / "config.json.partial").write_text("{")
+    RunFolder(tmp_path, CONFIG)
+    assert json.loads((tmp_path / "config.json").read_text())["rank"] == 1
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    with exclusive(tmp_path), pytest.raises(RunError, match="is in use by another process"), exclusive(tmp_path):
+        pass
+    with exclusive(tmp_path):
+        pass

@@ -218,6 +218,8 @@ def test_batches_that_cannot_be_cut(config, sizes, message):
 
 
 def test_padding_keeps_every_example_once():
-    padded = pad(np.arange(10)[:, None], np.arange(10), 4, multiple_of=2)
-    assert padded.images.shape == (3, 4, 1)
-    assert sorted(padded.labels[padded.mask]) == list(range(10))
+    for devices, width in ((1, 4), (2, 4), (3, 6)):
+        padded = pad(np.arange(10)[:, None], np.arange(10), 4, multiple_of=devices)
+        assert padded.images.shape == (3, width, 1)
+        assert padded.labels[padded.mask].tolist() == list(range(10))
+        assert padded.mask[:, :4].sum() == 10, "an example's chunk and place do not depend on the devices"
