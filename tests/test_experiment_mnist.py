@@ -61,13 +61,14 @@ def test_predictions_are_as_documented(study):
                 assert (f"{name}/labels" in arrays) == (not name.startswith("ood/"))
 
 
+def log_of(config, method):
+    return (config.folder / method / "seed_1" / "metrics.jsonl").read_text().splitlines()
+
+
 def test_single_and_mc_dropout_are_one_network(study):
     """They differ at prediction alone: the same seed has trained the same weights."""
     config, _ = study
-    logs = [
-        [json.loads(line).get("train_loss") for line in (config.folder / m / "seed_1" / "metrics.jsonl").open()]
-        for m in ("single", "mc_dropout")
-    ]
+    logs = [[json.loads(line).get("train_loss") for line in log_of(config, m)] for m in ("single", "mc_dropout")]
     np.testing.assert_allclose(logs[0][:2], logs[1][:2], rtol=1e-6)
 
 
