@@ -26,7 +26,8 @@ def regenerated(text: str) -> str:
 def _section(name: str) -> str:
     result = StudyResult.load(RESULTS / f"{name}.json")
     command = f"`{result.provenance['command']}`, {result.provenance['date']}, {result.provenance['processor']}"
-    return "\n\n".join((*answer(result), markdown_table(result), f"{command}, jax {result.provenance['jax']}.")) + "\n"
+    sentences = "\n".join(f"- {sentence}" for sentence in answer(result))
+    return f"{markdown_table(result).strip()}\n\n{sentences}\n\n{command}, jax {result.provenance['jax']}.\n"
 
 
 def main() -> None:
