@@ -1,16 +1,35 @@
 """Writes the generated parts of README.md, between `<!-- name -->` and `<!-- end of name -->`, from results.
 
-python -m experiments.readme     # a second; changes README.md in place
+    python -m experiments.readme                           # the tables and sentences; seconds
+    python -m experiments.readme --runs runs/mnist_tfds    # also the figures, from that folder's predictions
+
+A test fails where README.md is not current.
 """
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-from be_jax.report import answer, markdown_table
+import numpy as np
+import tyro
+
+from be_jax.report import answer, draw_figures, markdown_table
 from be_jax.results import StudyResult
+from be_jax.runs import seed_folder
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "results"
+FIGURES = ("severity", "epistemic")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Attributes:
+    runs: folder of the finished full study, to draw its figures anew.
+    """
+
+    runs: Path | None = None
 
 
 def regenerated(text: str) -> str:
@@ -30,7 +49,21 @@ def _section(name: str) -> str:
     return f"{markdown_table(result).strip()}\n\n{sentences}\n\n{command}, jax {result.provenance['jax']}.\n"
 
 
+def save_figures(runs: Path) -> None:
+    """Draws the README's figures from the predictions in a run folder."""
+
+    def load(method: str, seed: int) -> Mapping[str, np.ndarray]:
+        return np.load(seed_folder(runs / method, seed) / "predictions.npz")
+
+    for drawn in draw_figures(StudyResult.load(runs / "results.json"), load):
+        if drawn.name in FIGURES:
+            drawn.figure.savefig(RESULTS / f"mnist_full_{drawn.name}.png", dpi=110)
+
+
 def main() -> None:
+    config = tyro.cli(Config, description=__doc__)
+    if config.runs:
+        save_figures(config.runs)
     README.write_text(regenerated(README.read_text()))
 
 
