@@ -31,6 +31,11 @@ def test_all_figures_in_order():
     assert list(drawn()) == NAMES
 
 
+def test_no_bar_beyond_the_first_bin_is_cut():
+    for axes in drawn()["epistemic"].figure.axes:
+        assert axes.get_ylim()[1] > max(stairs.get_data().values[1:].max() for stairs in axes.patches)
+
+
 @pytest.mark.parametrize(
     ("kwargs", "names"),
     [

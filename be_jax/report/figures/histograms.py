@@ -1,6 +1,7 @@
 """Histograms of epistemic uncertainty on test and out of distribution."""
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from be_jax.report.digest import Digest
 from be_jax.report.figures.illustration import FONT_SIZE, Illustration, described, new_figure, tidy
@@ -19,15 +20,19 @@ def epistemic_histograms(result: StudyResult, examples: Digest) -> Illustration 
     ood = [name for name in examples.sets("epistemic") if name != "test"]
     figure = new_figure(0.9 + 1.25 * len(drawn))
     panels = figure.subplots(len(drawn), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    heights = {(m, name): _fractions(examples.epistemic[m, name]) for m in drawn for name in (*ood, "test")}
+    top = 1.05 * max(height[1:].max() for height in heights.values())
     for axes, method in zip(panels, drawn, strict=True):
         colour = styles(result.methods)[method].colour
         for name, hatch in zip(ood, _HATCHES * len(ood), strict=False):
-            heights = _fractions(examples.epistemic[method, name])
-            axes.stairs(heights, EDGES, fill=True, color=colour, alpha=0.45, hatch=hatch, label=described(name))
-        axes.stairs(_fractions(examples.epistemic[method, "test"]), EDGES, color="black", linewidth=1.3, label="test")
+            axes.stairs(
+                heights[method, name], EDGES, fill=True, color=colour, alpha=0.45, hatch=hatch, label=described(name)
+            )
+        axes.stairs(heights[method, "test"], EDGES, color="black", linewidth=1.3, label="test")
         tidy(axes, title=label(result, method), y="examples")
-        axes.set(xscale="log", xlim=(EDGES[0], EDGES[-1]), ylim=(0, None))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        axes.set(xscale="log", xlim=(EDGES[0], EDGES[-1]), ylim=(0, top or 1))
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
         axes.legend(loc="upper left", fontsize=FONT_SIZE, frameon=False)
     panels[-1].set_xlabel("mutual information, nats", fontsize=FONT_SIZE)
     against = f" and on {', '.join(map(described, ood))}" if ood else ""
@@ -35,8 +40,9 @@ def epistemic_histograms(result: StudyResult, examples: Digest) -> Illustration 
         "epistemic",
         "Epistemic uncertainty",
         f"Mutual information of the members on each example of test (line){against + ' (filled)' if ood else ''}, on "
-        "a logarithmic scale, all seeds together; what is below 1e-7 counts in the first bin. The less the two "
-        "overlap, the better it detects what is out of distribution. A single network has no members, and so none.",
+        "a logarithmic scale, all seeds together. What is below 1e-7 counts in the first bin, which may be cut. The "
+        "less the two overlap, the better it detects what is out of distribution. A single network has no members, "
+        "and so none.",
         f"Histograms of mutual information on test{against} for {', '.join(label(result, m) for m in drawn)}.",
         figure,
     )
