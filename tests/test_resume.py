@@ -13,13 +13,14 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 EPOCHS = 40
 SEEDS = (42, 69)
+RUN = "import tyro; from experiments import mnist; mnist.run(tyro.cli(mnist.Config))"
 
 
 def start(out):
     arguments = ["--methods", "batch_ensemble", "--seeds", *map(str, SEEDS), "--out", str(out), "--save-every-s", "0"]
     protocol = ["--train.epochs", str(EPOCHS), "--train.patience", "0", "--corruptions", "rotate", "--severities", "3"]
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(out.parent / "cache")}
-    command = [sys.executable, "-m", "experiments.mnist", *arguments, *protocol]
+    command = [sys.executable, "-c", RUN, *arguments, *protocol]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
