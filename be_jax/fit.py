@@ -18,6 +18,7 @@ from be_jax.parallel import DATA_AXIS, on_devices, replicate
 from be_jax.runs import RunFolder
 from be_jax.train import (
     STOPPED,
+    Augment,
     EpochMetrics,
     Padded,
     Preprocess,
@@ -40,6 +41,7 @@ def fit(
     preprocess: Preprocess,
     folders: Mapping[int, RunFolder],
     *,
+    augment: Augment | None = None,
     devices: Sequence[jax.Device] | None = None,
     save_every_s: float = 30.0,
     on_epoch: OnEpoch = lambda *_: None,
@@ -55,6 +57,7 @@ def fit(
       validation: the same, for early stopping and the choice of weights; never the test set.
       preprocess: maps stored images `[b, ...]` to the model's input, inside the compiled step.
       folders: the run folder of each seed. Those of finished runs stay as they are.
+      augment: see `be_jax.train.make_trainer`.
       devices: local devices that share each batch; all of them by default.
       save_every_s: seconds between checkpoints. One is saved at the end in any case.
       on_epoch: called after each epoch with the state and metrics of all seeds (leading axis: seeds). The next epoch
@@ -70,7 +73,7 @@ def fit(
     devices = list(devices or jax.local_devices())
     images, labels = train
     config.check_fits(examples=len(labels), members=ensemble.train_members, devices=len(devices))
-    trainer = make_trainer(ensemble, config, len(labels), preprocess, DATA_AXIS)
+    trainer = make_trainer(ensemble, config, len(labels), preprocess, DATA_AXIS, augment)
     run_epoch = on_devices(over_seeds(trainer.epoch, len(folders), num_shared=3), devices, num_args=5, donate=(1,))
 
     seeds = jnp.asarray(list(folders), jnp.uint32)

@@ -14,6 +14,7 @@ class Purpose(enum.IntEnum):
     VALIDATE = 3
     PREDICT = 4
     CORRUPT = 5
+    AUGMENT = 6
 
 
 def key_for(seed: int | jax.Array, purpose: Purpose, step: int | jax.Array = 0) -> jax.Array:

@@ -6,6 +6,7 @@ field, so that one model definition serves every method.
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -14,6 +15,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from be_jax import rank1
+from be_jax.conv import conv_general_dilated
 from be_jax.fast_init import FastInit, rank_scale
 
 
@@ -28,13 +30,13 @@ class Layers:
     """
 
     Dense: Callable[..., Any] = nn.Dense
-    Conv: Callable[..., Any] = nn.Conv
+    Conv: Callable[..., Any] = partial(nn.Conv, conv_general_dilated=conv_general_dilated)
     BatchNorm: Callable[..., Any] = nn.BatchNorm
     Dropout: Callable[..., Any] = nn.Dropout
 
 
 PLAIN = Layers()
-"""The plain flax layers, the default of every model."""
+"""The plain flax layers, the default of every model; convolutions have the weight gradient of `be_jax.conv`."""
 
 
 class Dense(nn.Module):

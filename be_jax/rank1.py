@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-Padding = str | Sequence[tuple[int, int]]
+from be_jax.conv import Padding, conv2d
 
 
 def dense(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
@@ -69,10 +69,7 @@ def conv(
         raise ValueError(f"conv needs images [b, h, w, i]; got x of shape {x.shape}")
 
     def term(r: jax.Array, s: jax.Array) -> jax.Array:
-        y = jax.lax.conv_general_dilated(
-            _scale(x, r), kernel, tuple(strides), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-        return _scale(y, s)
+        return _scale(conv2d(_scale(x, r), kernel, strides, padding), s)
 
     return _sum_over_rank(term, r, s)
 

@@ -17,7 +17,7 @@ from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_pre
 from be_jax.fit import OnEpoch, fit
 from be_jax.results import RunRecord
 from be_jax.runs import RunFolder, programs, seed_folder
-from be_jax.train import DIVERGED, STOPPED, Preprocess, RunState
+from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState
 
 EvaluationSets = Callable[[], Mapping[str, EvaluationSet]]
 Report = Callable[[str], None]
@@ -41,6 +41,7 @@ def run_method(
     identity: Mapping[str, Any],
     seeds: Sequence[int],
     *,
+    augment: Augment | None = None,
     together: bool = True,
     devices: Sequence[jax.Device] | None = None,
     save_every_s: float = 30.0,
@@ -57,6 +58,7 @@ def run_method(
       folder: the experiment's folder; runs are in `<folder>/<method>/seed_<seed>`.
       identity: JSON-compatible record of everything else that determines a run's result.
       seeds: seeds to run.
+      augment: of training images; see `be_jax.train.make_trainer`.
       together: train all new seeds in one program, or one after the other.
       devices: local devices that share each batch; all of them by default.
       save_every_s: seconds between checkpoints.
@@ -84,6 +86,7 @@ def run_method(
                 data.validation,
                 preprocess,
                 folders,
+                augment=augment,
                 devices=devices,
                 save_every_s=save_every_s,
                 on_epoch=on_epoch,

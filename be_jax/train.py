@@ -5,6 +5,7 @@ Nothing here knows how many devices there are: `axis_name` names the mapped axis
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,8 @@ from be_jax.optim import make_optimizer
 RUNNING, STOPPED, DIVERGED = 0, 1, 2
 
 Preprocess = Callable[[jax.Array], jax.Array]
+Augment = Callable[[jax.Array, jax.Array], jax.Array]
+"""One stored image: `(key, image [h, w, ch]) -> image`, of the same shape and type."""
 
 
 class Padded(NamedTuple):
@@ -78,7 +81,12 @@ class Trainer(NamedTuple):
 
 
 def make_trainer(
-    ensemble: Ensemble, config: TrainConfig, num_examples: int, preprocess: Preprocess, axis_name: str | None = None
+    ensemble: Ensemble,
+    config: TrainConfig,
+    num_examples: int,
+    preprocess: Preprocess,
+    axis_name: str | None = None,
+    augment: Augment | None = None,
 ) -> Trainer:
     """The initial state of a run, and its epoch as one program: a scan over steps, then validation and early stopping.
 
@@ -88,6 +96,8 @@ def make_trainer(
       num_examples: number of training examples.
       preprocess: maps stored images `[b, ...]` to the model's input; runs inside the compiled step.
       axis_name: mapped axis over which batches are split, or None.
+      augment: of a training image, inside the compiled step; its key depends on the seed, the step and the image's
+        place in the global batch.
     """
     ensemble = ensemble.split_over(axis_name)
     steps = num_examples // config.batch_size
@@ -126,6 +136,13 @@ def make_trainer(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
         return TrainState(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
 
+    def augmented(key: jax.Array, images: jax.Array, places: jax.Array) -> jax.Array:
+        if augment is None:
+            return images
+        flat = images.reshape(-1, *images.shape[places.ndim :])
+        keys = jax.vmap(partial(jax.random.fold_in, key))(places.reshape(-1))
+        return jax.vmap(augment)(keys, flat).reshape(images.shape)
+
     def train_epoch(
         seed: jax.Array, epoch: jax.Array, state: TrainState, images: jax.Array, labels: jax.Array
     ) -> tuple[TrainState, jax.Array]:
@@ -133,8 +150,10 @@ def make_trainer(
 
         def body(state: TrainState, slot: tuple[jax.Array, jax.Array]) -> tuple[TrainState, jax.Array]:
             index, rows = slot
+            places = shard_of(jnp.arange(rows.size).reshape(rows.shape), axis_name)
             rows = shard_of(rows, axis_name)
-            return step(seed, epoch * steps + index, state, images[rows], labels[rows])
+            x = augmented(key_for(seed, Purpose.AUGMENT, epoch * steps + index), images[rows], places)
+            return step(seed, epoch * steps + index, state, x, labels[rows])
 
         return jax.lax.scan(body, state, (jnp.arange(steps), order))
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "be_jax"
 
 RANKS = [
-    ("rank1", "metrics", "config", "fast_init", "keys"),
+    ("conv", "rank1", "metrics", "config", "fast_init", "keys"),
     ("layers", "ensemble", "models"),
     ("optim", "train", "parallel"),
     ("checkpoint", "runs", "results", "data", "evaluate", "fit", "study", "report"),
