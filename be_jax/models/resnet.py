@@ -22,6 +22,7 @@ class ResNet(nn.Module):
     Attributes:
       blocks: residual blocks in each stage; every stage but the first halves the images.
       widths: channels in each stage.
+      stem_stride: 2 halves the images at the first convolution: a quarter of the work.
       num_classes: c.
       dropout_rate: between the two convolutions of each block.
       dtype: of the computation; parameters and batch statistics are float32.
@@ -30,6 +31,7 @@ class ResNet(nn.Module):
 
     blocks: Sequence[int] = (2, 2, 2, 2)
     widths: Sequence[int] = (64, 128, 256, 512)
+    stem_stride: int = 1
     num_classes: int = 10
     dropout_rate: float = 0.0
     dtype: Any = jnp.float32
@@ -39,7 +41,7 @@ class ResNet(nn.Module):
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         check_images(self, x)
         conv, norm, drop = make_layers(self.layers, self.dtype, self.dropout_rate, train)
-        x = nn.relu(norm()(conv(self.widths[0], (3, 3))(x.astype(self.dtype))))
+        x = nn.relu(norm()(conv(self.widths[0], (3, 3), strides=self.stem_stride)(x.astype(self.dtype))))
         for stage, (blocks, width) in enumerate(zip(self.blocks, self.widths, strict=True)):
             for block in range(blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
