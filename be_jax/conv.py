@@ -55,7 +55,7 @@ def conv_general_dilated(
     feature_group_count: int = 1,
     **options: Any,
 ) -> jax.Array:
-    """`lax.conv_general_dilated`, through `conv2d` where that covers it: for the field of that name of `flax.linen.Conv`."""
+    """`lax.conv_general_dilated`, through `conv2d` where that covers it: for `flax.linen.Conv`'s field of that name."""
     plain = set(lhs_dilation or (1,)) == set(rhs_dilation or (1,)) == {1} and feature_group_count == 1
     plain &= options.get("batch_group_count", 1) == 1
     plain &= options.get("precision") is None and options.get("preferred_element_type") is None
@@ -95,7 +95,7 @@ def xla_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: P
 
 
 def swapped_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding) -> jax.Array:
-    """The convolution from a kernel whose input and output axes were swapped, so that its transpose with respect to `x` is NHWC, HWIO."""
+    """The convolution with swapped kernel axes, HWOI: its transpose with respect to `x` is then NHWC, HWIO."""
     return lax.conv_general_dilated(
         x, kernel.swapaxes(2, 3), strides, padding, dimension_numbers=("NHWC", "HWOI", "NHWC")
     )
@@ -104,7 +104,7 @@ def swapped_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], paddin
 def patches_conv(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Sequence[tuple[int, int]]
 ) -> jax.Array:
-    """The convolution as a product of patches and the kernel, chunk by chunk, to be transposed with respect to `kernel`."""
+    """The convolution as products of patches and kernel, to be transposed with respect to `kernel`."""
     kh, kw, i, o = kernel.shape
     x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)))
     height, width = ((x.shape[1 + a] - kernel.shape[a]) // strides[a] + 1 for a in range(2))

@@ -19,6 +19,9 @@ from be_jax.conv import conv_general_dilated
 from be_jax.fast_init import FastInit, rank_scale
 
 
+_CONV = partial(nn.Conv, conv_general_dilated=conv_general_dilated)
+
+
 @dataclasses.dataclass(frozen=True)
 class Layers:
     """A family of layers, called as the flax classes of those names are.
@@ -30,7 +33,7 @@ class Layers:
     """
 
     Dense: Callable[..., Any] = nn.Dense
-    Conv: Callable[..., Any] = partial(nn.Conv, conv_general_dilated=conv_general_dilated)
+    Conv: Callable[..., Any] = _CONV
     BatchNorm: Callable[..., Any] = nn.BatchNorm
     Dropout: Callable[..., Any] = nn.Dropout
 

@@ -7,7 +7,7 @@
 :mod:`be_jax.data.corruptions` makes shifted versions of any of them.
 """
 
-from be_jax.data.corruptions import CORRUPTIONS, corrupt, shifted_sets
+from be_jax.data.corruptions import COLOUR_CORRUPTIONS, CORRUPTIONS, corrupt, shifted_sets
 from be_jax.data.embedded import embedded_mnist
 from be_jax.data.examples import Examples, StudyData, from_arrays, split
 from be_jax.data.letters import draw_letters
@@ -15,6 +15,7 @@ from be_jax.data.pixels import as_float, standardise
 from be_jax.data.tfds import DataUnavailableError, load_split, tfds_study
 
 __all__ = [
+    "COLOUR_CORRUPTIONS",
     "CORRUPTIONS",
     "DataUnavailableError",
     "Examples",

@@ -6,5 +6,6 @@ is an argument and the draw a function of a key. Numbers on these sets compare w
 """
 
 from be_jax.data.corruptions.apply import CORRUPTIONS, corrupt, shifted_sets
+from be_jax.data.corruptions.colour import COLOUR_CORRUPTIONS
 
-__all__ = ["CORRUPTIONS", "corrupt", "shifted_sets"]
+__all__ = ["COLOUR_CORRUPTIONS", "CORRUPTIONS", "corrupt", "shifted_sets"]

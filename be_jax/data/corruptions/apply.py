@@ -3,7 +3,7 @@
 import functools
 import types
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,11 +13,9 @@ from jax.typing import ArrayLike
 
 from be_jax.data.checks import check_images, check_shape, check_unit_range
 from be_jax.data.corruptions import blur, geometry, light, marks, noise
-from be_jax.data.corruptions.severity import MAX_SEVERITY
+from be_jax.data.corruptions.colour import COLOUR_CORRUPTIONS
+from be_jax.data.corruptions.severity import MAX_SEVERITY, Corruption
 from be_jax.data.pixels import as_float
-
-Corruption = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
-"""One image: ``(key, image [h, w, ch] in [0, 1], severity 1 to 5) -> [h, w, ch]``, not yet clipped to [0, 1]."""
 
 CORRUPTIONS: Mapping[str, Corruption] = types.MappingProxyType(
     {
@@ -40,6 +38,8 @@ CORRUPTIONS: Mapping[str, Corruption] = types.MappingProxyType(
     }
 )
 
+_ALL = {**CORRUPTIONS, **COLOUR_CORRUPTIONS}
+
 _CHUNK = 250  # images corrupted at a time, which bounds the memory
 
 
@@ -50,7 +50,7 @@ def corrupt(name: str, key: jax.Array, images: jax.Array, severity: ArrayLike) -
     bit for bit. It may be called under ``jit``, with the severity traced.
 
     Args:
-      name: one of :data:`CORRUPTIONS`.
+      name: one of :data:`CORRUPTIONS` or :data:`COLOUR_CORRUPTIONS`.
       key: a PRNG key.
       images: ``[b, h, w, ch]``, floats in [0, 1].
       severity: integer scalar, 0 to 5.
@@ -65,6 +65,7 @@ def corrupt(name: str, key: jax.Array, images: jax.Array, severity: ArrayLike) -
     _check_names([name])
     _check_severity(severity)
     check_shape(images.shape, "corrupt()'s")
+    _check_channels([name], images.shape)
     if not jnp.issubdtype(images.dtype, jnp.floating):
         raise TypeError(f"images must be floats in [0, 1], got {images.dtype}; pass be_jax.data.as_float(images)")
     if not isinstance(images, jax.core.Tracer):
@@ -79,7 +80,7 @@ def _corrupt(name: str, key: jax.Array, images: jax.Array, severity: ArrayLike) 
 
     def one(numbered: tuple[jax.Array, jax.Array]) -> jax.Array:
         i, image = numbered
-        corrupted = CORRUPTIONS[name](jax.random.fold_in(key, i), image.astype(jnp.float32), severity)
+        corrupted = _ALL[name](jax.random.fold_in(key, i), image.astype(jnp.float32), severity)
         return jnp.where(severity == 0, image, jnp.clip(corrupted, 0, 1).astype(image.dtype))
 
     return jax.lax.map(one, (jnp.arange(len(images)), images), batch_size=_CHUNK)
@@ -105,7 +106,7 @@ def shifted_sets(
     Args:
       images: uint8 ``[n, h, w, ch]``.
       key: a PRNG key; see :func:`corrupt`.
-      corruptions: names in :data:`CORRUPTIONS`.
+      corruptions: names in :data:`CORRUPTIONS` or :data:`COLOUR_CORRUPTIONS`.
       severities: integers, 0 to 5.
 
     Raises:
@@ -115,6 +116,7 @@ def shifted_sets(
     if images.dtype != np.uint8:
         raise TypeError(f"images must be uint8, got {images.dtype}; pass np.round(255 * images).astype(np.uint8)")
     _check_names(corruptions)
+    _check_channels(corruptions, images.shape)
     for severity in severities:
         _check_severity(severity)
     on_device = jnp.asarray(images)
@@ -127,8 +129,14 @@ def shifted_sets(
 
 def _check_names(names: Sequence[str]) -> None:
     for name in names:
-        if name not in CORRUPTIONS:
-            raise ValueError(f"unknown corruption {name!r}; the corruptions are {', '.join(CORRUPTIONS)}")
+        if name not in _ALL:
+            raise ValueError(f"unknown corruption {name!r}; the corruptions are {', '.join(_ALL)}")
+
+
+def _check_channels(names: Sequence[str], shape: tuple[int, ...]) -> None:
+    coloured = [name for name in names if name in COLOUR_CORRUPTIONS]
+    if coloured and shape[-1] != 3:
+        raise ValueError(f"{coloured[0]} needs colour images [n, h, w, 3]; got shape {list(shape)}")
 
 
 def _check_severity(severity: Any) -> None:
