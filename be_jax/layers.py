@@ -18,7 +18,6 @@ from be_jax import rank1
 from be_jax.conv import conv_general_dilated
 from be_jax.fast_init import FastInit, rank_scale
 
-
 _CONV = partial(nn.Conv, conv_general_dilated=conv_general_dilated)
 
 

@@ -16,12 +16,8 @@ same command goes on from there. A finished run is not trained again.
 import dataclasses
 import functools
 import math
-import os
-import shlex
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from datetime import date
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +25,7 @@ import jax
 import numpy as np
 import rich
 import tyro
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, models, single
 from be_jax.checkpoint import CheckpointError
@@ -48,8 +44,9 @@ from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
 from be_jax.report import print_tables, write_report
 from be_jax.results import StudyResult
-from be_jax.runs import RunError, check_folder, exclusive, seed_folder
-from be_jax.study import Method, environment, run_config, run_method
+from be_jax.runs import RunError, exclusive, seed_folder
+from be_jax.study import Method
+from experiments.common import check_runs, provenance, run_methods, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # of the 60,000 training images
 
@@ -195,75 +192,19 @@ def evaluation_sets(config: Config, data: StudyData, progress: Progress) -> Mapp
 
 def run(config: Config) -> StudyResult:
     """Trains, predicts and scores every method and seed; returns the result and leaves it in the run folder."""
-    methods = [build_method(config, name) for name in config.methods]
+    plan = [(build_method(config, name), config.seeds) for name in config.methods]
     data = load_data(config)
-    for method in methods:
-        method.train.check_fits(
-            examples=len(data.train.labels), members=method.ensemble.train_members, devices=len(config.devices)
-        )
-    for method in methods:
-        for seed in config.seeds:
-            check_folder(
-                seed_folder(config.folder / method.name, seed), run_config(config.identity(data), method.name, seed)
-            )
-    rich.print(f"[bold]{data.describe()}[/bold]\n{len(config.devices)} x {config.devices[0].device_kind}")
-    with exclusive(config.folder), progress_bars() as progress:
-        sets = functools.cache(lambda: evaluation_sets(config, data, progress))
-        records = []
-        for method in methods:
-            task = progress.add_task(method.name, total=method.train.epochs)
-
-            def on_epoch(state, metrics, task=task, name=method.name):  # type: ignore[no-untyped-def]
-                accuracy = 100 * float(metrics.validation_accuracy.mean())
-                progress.update(
-                    task, completed=int(state.epoch.max()), description=f"{name} (validation {accuracy:.1f} %)"
-                )
-
-            records += run_method(
-                method,
-                data,
-                preprocess,
-                sets,
-                config.folder,
-                config.identity(data),
-                config.seeds,
-                together=config.together,
-                devices=config.devices,
-                save_every_s=config.save_every_s,
-                on_epoch=on_epoch,
-                say=lambda message: progress.console.print(f"[yellow]{message}"),
-            )
-            epochs = max(record.epochs for record in records if record.method == method.name)
-            progress.update(task, total=epochs, completed=epochs, description=method.name)
-    provenance = {"command": command(), "date": date.today().isoformat(), **environment()}
-    result = StudyResult("mnist", data.describe(), config.identity(data), provenance, tuple(records))
+    check_runs(config, data, plan, preprocess)
+    with exclusive(config.folder):
+        records = run_methods(config, data, plan, preprocess, functools.partial(evaluation_sets, config))
+    result = StudyResult("mnist", data.describe(), config.identity(data), provenance("mnist"), tuple(records))
     result.save(config.folder / "results.json")
     return result
 
 
-def command() -> str:
-    """The command line, as typed."""
-    return f"python -m experiments.mnist {shlex.join(sys.argv[1:])}".strip()
-
-
-@contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Bars with the epochs done, the time gone and the time left."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
-        yield progress
-
-
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(config.folder.absolute() / ".jax_cache"))
+    use_compilation_cache(config.folder)
     result = run(config)
 
     def load(method: str, seed: int) -> Mapping[str, np.ndarray]:

@@ -16,6 +16,7 @@ from be_jax.data import DataUnavailableError, Examples, embedded_mnist
 from be_jax.results import StudyResult
 from be_jax.runs import RunError, RunFolder
 from experiments import mnist
+from experiments.common import progress_bars
 
 TINY = mnist.Config(
     seeds=(1, 2),
@@ -227,7 +228,7 @@ def test_bad_data_is_refused_before_training(spoil, error, message):
 
 def test_evaluation_sets_are_the_same_for_every_method():
     data = embedded_mnist()
-    with mnist.progress_bars() as progress:
+    with progress_bars() as progress:
         first = mnist.evaluation_sets(TINY, data, progress)
         second = mnist.evaluation_sets(TINY, data, progress)
     assert first.keys() == SETS

@@ -7,12 +7,21 @@
 :mod:`be_jax.data.corruptions` makes shifted versions of any of them.
 """
 
+from be_jax.data.augment import crop_and_flip
 from be_jax.data.corruptions import COLOUR_CORRUPTIONS, CORRUPTIONS, corrupt, shifted_sets
 from be_jax.data.embedded import embedded_mnist
 from be_jax.data.examples import Examples, StudyData, from_arrays, split
+from be_jax.data.far_ood import in_colour, uniform_noise
 from be_jax.data.letters import draw_letters
 from be_jax.data.pixels import as_float, standardise
-from be_jax.data.tfds import DataUnavailableError, load_split, tfds_study
+from be_jax.data.tfds import (
+    DataUnavailableError,
+    check_available,
+    cifar10_c,
+    cifar10_c_corruptions,
+    load_split,
+    tfds_study,
+)
 
 __all__ = [
     "COLOUR_CORRUPTIONS",
@@ -21,13 +30,19 @@ __all__ = [
     "Examples",
     "StudyData",
     "as_float",
+    "check_available",
+    "cifar10_c",
+    "cifar10_c_corruptions",
     "corrupt",
+    "crop_and_flip",
     "draw_letters",
     "embedded_mnist",
     "from_arrays",
+    "in_colour",
     "load_split",
     "shifted_sets",
     "split",
     "standardise",
     "tfds_study",
+    "uniform_noise",
 ]

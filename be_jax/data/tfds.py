@@ -5,7 +5,7 @@ Reading a prepared folder needs no TensorFlow. Preparing one (downloading and co
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from be_jax.data.examples import Examples, StudyData, checked_examples, split
 
 _RECORDS_PER_READ = 1000  # reading by batches is 2.6 times faster than one by one
+_NEEDS_TENSORFLOW = "it is not prepared there, and preparing it needs TensorFlow, which is not installed"
 
 
 class DataUnavailableError(RuntimeError):
@@ -55,6 +56,52 @@ def tfds_study(
     )
 
 
+def cifar10_c_corruptions() -> tuple[str, ...]:
+    """The corruptions of CIFAR-10-C that are in the catalogue of TFDS, as `cifar10_corrupted/<corruption>_<severity>`.
+
+    Raises:
+      ImportError: tensorflow-datasets is not installed.
+    """
+    configs = _tfds().builder_cls("cifar10_corrupted").BUILDER_CONFIGS
+    return tuple(dict.fromkeys(config.name.rsplit("_", 1)[0] for config in configs))
+
+
+def cifar10_c(
+    data_dir: str | os.PathLike[str] | None = None,
+    corruptions: Sequence[str] | None = None,
+    severities: Sequence[int] = (1, 2, 3, 4, 5),
+) -> Iterator[tuple[str, Examples]]:
+    """Yields ``("<corruption>_<severity>", examples)`` of the published CIFAR-10-C, one set at a time.
+
+    Args:
+      data_dir: TFDS folder; ``None`` is the default of TFDS.
+      corruptions: names in :func:`cifar10_c_corruptions`; all of them by default.
+      severities: 1 to 5.
+
+    Raises:
+      ValueError: at the call, for an unknown corruption or severity.
+      DataUnavailableError: see :func:`load_split`.
+    """
+    known = cifar10_c_corruptions()
+    chosen = known if corruptions is None else corruptions
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"unknown corruption {name!r}; those of CIFAR-10-C in TFDS are {', '.join(known)}")
+    for severity in severities:
+        if severity not in range(1, 6):
+            raise ValueError(f"severity must be in 1..5, got {severity}")
+    names = [f"{name}_{severity}" for name in chosen for severity in severities]
+    return ((name, load_split(f"cifar10_corrupted/{name}", "test", data_dir)) for name in names)
+
+
+def check_available(names: Sequence[str], data_dir: str | os.PathLike[str] | None = None) -> None:
+    """Raises DataUnavailableError for the first data set that is not prepared and cannot be; reads nothing."""
+    for name in names:
+        builder = _builder(name, data_dir)
+        if not builder.is_prepared() and not _has_tensorflow():
+            raise _unavailable(name, builder.data_path, ImportError(_NEEDS_TENSORFLOW))
+
+
 def load_split(name: str, split: str, data_dir: str | os.PathLike[str] | None = None) -> Examples:
     """Reads the whole of one split (60,000 MNIST images take about 5 s); prepares the data set first if need be.
 
@@ -89,10 +136,7 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
             f"data_dir {data_dir} does not exist; give the folder that holds the prepared data set {name!r}, "
             "or create it to prepare the data set there"
         )
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ImportError('TFDS data sets need tensorflow-datasets: pip install "be-jax[data]"') from error
+    tfds = _tfds()
     folder = None if data_dir is None else Path(data_dir).expanduser()
     try:
         return tfds.builder(name, data_dir=folder)
@@ -100,11 +144,23 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
         raise _unavailable(name, folder or "~/tensorflow_datasets", error) from error
 
 
+def _tfds() -> Any:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError('TFDS data sets need tensorflow-datasets: pip install "be-jax[data]"') from error
+    return tfds
+
+
+def _has_tensorflow() -> bool:
+    return importlib.util.find_spec("tensorflow") is not None
+
+
 def _prepare(builder: Any) -> None:
     """Downloads and converts the data set; TFDS encodes images with TensorFlow, so without it nothing is downloaded."""
     try:
-        if importlib.util.find_spec("tensorflow") is None:
-            raise ImportError("it is not prepared there, and preparing it needs TensorFlow, which is not installed")
+        if not _has_tensorflow():
+            raise ImportError(_NEEDS_TENSORFLOW)
         builder.download_and_prepare(file_format="array_record")
     except Exception as error:
         raise _unavailable(builder.name, builder.data_path, error) from error

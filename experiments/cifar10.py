@@ -1,0 +1,335 @@
+"""CIFAR-10: accuracy, calibration and out-of-distribution detection on natural images.
+
+Trains a pool of independent single networks, which are also every deep ensemble of up to its size; MC dropout; and
+BatchEnsembles with random signs and with N(1, 0.5) fast weights. Compares them on test, corrupted and unseen images.
+
+    python -m experiments.cifar10 --preset cpu --data-dir ~/tensorflow_datasets    # two CPU cores: under two hours
+    python -m experiments.cifar10 --preset smoke --data-dir ~/tensorflow_datasets  # two minutes: does it run?
+    python -m experiments.cifar10 --preset paper                                   # GPU/TPU: the published protocol
+
+`paper`: ResNet-18, 75 epochs, CIFAR-10-C, SVHN and CIFAR-100, 5 seeds (a pool of 20 networks). `cpu`: ResNet-8 with 32,
+64 and 128 channels on maps of 16x16, 18,000 images, corruptions that we generate. It downloads CIFAR-10 where
+`--data-dir` does not hold it (that needs `pip install "be-jax[prepare]"`).
+
+Ends with tables on the terminal, `results.json` and `report.html` in the run folder. Interrupt it at any moment: the
+same command goes on from there. A finished run is not trained again.
+"""
+
+import argparse
+import dataclasses
+import functools
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rich
+import tyro
+from rich.progress import Progress
+
+from be_jax import batch_ensemble, fast_init, mc_dropout, models, single
+from be_jax.checkpoint import CheckpointError
+from be_jax.config import ConfigError, TrainConfig, check
+from be_jax.data import (
+    COLOUR_CORRUPTIONS,
+    DataUnavailableError,
+    Examples,
+    StudyData,
+    as_float,
+    check_available,
+    cifar10_c,
+    cifar10_c_corruptions,
+    crop_and_flip,
+    in_colour,
+    load_split,
+    shifted_sets,
+    split,
+    standardise,
+    tfds_study,
+    uniform_noise,
+)
+from be_jax.evaluate import EvaluationSet
+from be_jax.keys import Purpose, key_for
+from be_jax.report import print_tables, write_report
+from be_jax.results import StudyResult
+from be_jax.runs import RunError, exclusive, seed_folder
+from be_jax.study import Method
+from experiments.common import Plan, check_runs, provenance, run_methods, use_compilation_cache
+
+PIXEL_MEAN, PIXEL_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the 50,000 training images
+
+METHODS = ("single", "mc_dropout", "batch_ensemble_sign", "batch_ensemble")
+POOL = "single"
+
+NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "resnet8_half": functools.partial(models.cifar_resnet, 8, 32, stem_stride=2),
+    "resnet8": functools.partial(models.cifar_resnet, 8),
+    "resnet20": functools.partial(models.cifar_resnet, 20),
+    "resnet18": models.ResNet18,
+    "wrn28_10": models.WideResNet28x10,
+}
+FAR_OOD = ("mnist_in_colour", "uniform_noise")
+"""Sets made here; every other OOD set is a name in TFDS."""
+
+PUBLISHED = TrainConfig(
+    epochs=75,
+    batch_size=128,
+    optimizer="sgd",
+    learning_rate=0.05,
+    milestones=(25, 50),
+    weight_decay=5e-4,
+    patience=0,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that can be varied.
+
+    Attributes:
+      preset: where the defaults of all other fields come from.
+      data_dir: TFDS folder; TFDS's default where it is not given.
+      out: folder of the runs and the report; `runs/cifar10_<preset>` where it is not given.
+      methods: which methods to run; the deep ensembles are made from `single`.
+      seeds: one run of each method but `single` for each.
+      pool_size: number of independent networks, with seeds 0, 1, ...
+      members: m, of all but `single`.
+      init_std: of r and s ~ N(1, init_std^2) in `batch_ensemble`; `batch_ensemble_sign` draws signs.
+      network: resnet8_half (16x16 maps of 32 to 128 channels), resnet8, resnet20, resnet18 or wrn28_10.
+      dtype: of the computation; parameters and statistics are float32.
+      dropout_rate: of `mc_dropout`, in training and at prediction; the other methods have none.
+      train: the training protocol.
+      train_size: training images to use; all that are not for validation where it is not given.
+      validation_size: images held out for the choice of weights and the temperature.
+      shift: "cifar10_c" (the published files, from TFDS) or "generated" (after their definitions).
+      corruptions: of the shift; all where it is empty.
+      severities: of each corruption, 1 to 5.
+      shift_size: test images that generated corruptions are applied to, stratified by class.
+      ood: out-of-distribution sets: names in TFDS, or "mnist_in_colour" and "uniform_noise", which are made here.
+      num_devices: local devices that share each batch; all where it is not given.
+      save_every_s: seconds between checkpoints.
+      together: train all seeds of a method in one program: on a CPU its convolutions would be grouped ones, and slow.
+    """
+
+    preset: Literal["paper", "cpu", "smoke"] = "paper"
+    data_dir: Path | None = None
+    out: Path | None = None
+    methods: tuple[str, ...] = METHODS
+    seeds: tuple[int, ...] = (42, 69, 123, 456, 789)
+    pool_size: int = 20
+    members: int = 4
+    init_std: float = 0.5
+    network: Literal["resnet8_half", "resnet8", "resnet20", "resnet18", "wrn28_10"] = "resnet18"
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    dropout_rate: float = 0.1
+    train: TrainConfig = PUBLISHED
+    train_size: int | None = None
+    validation_size: int = 5000
+    shift: Literal["cifar10_c", "generated"] = "cifar10_c"
+    corruptions: tuple[str, ...] = ()
+    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    shift_size: int = 10_000
+    ood: tuple[str, ...] = ("svhn_cropped", "cifar100")
+    num_devices: int | None = None
+    save_every_s: float = 60.0
+    together: bool = False
+
+    def __post_init__(self) -> None:
+        for name, choices in (("methods", METHODS), ("severities", range(1, 6))):
+            values = getattr(self, name)
+            known = len(set(values)) == len(values) and set(values) <= set(choices)
+            check(known, name, values, f"different ones of {', '.join(map(str, choices))}")
+        check(bool(self.methods), "methods", self.methods, f"at least one of {', '.join(METHODS)}")
+        known_corruptions = tuple(COLOUR_CORRUPTIONS) if self.shift == "generated" else cifar10_c_corruptions()
+        check(
+            len(set(self.corruptions)) == len(self.corruptions) and set(self.corruptions) <= set(known_corruptions),
+            "corruptions",
+            self.corruptions,
+            f"different ones of {', '.join(known_corruptions)}, or none for all (shift is {self.shift!r})",
+        )
+        seeds_fit = bool(self.seeds) and len(set(self.seeds)) == len(self.seeds) and min(self.seeds) >= 0
+        check(
+            seeds_fit and max(self.seeds) < 2**32, "seeds", self.seeds, "different integers in [0, 2^32), at least one"
+        )
+        for name in ("members", "pool_size", "validation_size", "shift_size"):
+            check(getattr(self, name) >= 1, name, getattr(self, name), "an integer >= 1")
+        check(self.train_size is None or self.train_size >= 1, "train_size", self.train_size, "an integer >= 1")
+        init_std_fits = math.isfinite(self.init_std) and self.init_std >= 0
+        check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
+        check(self.save_every_s >= 0, "save_every_s", self.save_every_s, "a number >= 0")
+        check(0 < self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in (0, 1)")
+        available = jax.local_device_count()
+        num_devices = available if self.num_devices is None else self.num_devices
+        check(1 <= num_devices <= available, "num_devices", self.num_devices, f"1 to {available}, the devices here")
+
+    @property
+    def folder(self) -> Path:
+        return self.out or Path("runs") / f"cifar10_{self.preset}"
+
+    @property
+    def devices(self) -> list[jax.Device]:
+        return jax.local_devices()[: self.num_devices]
+
+    def seeds_of(self, method: str) -> tuple[int, ...]:
+        """Seeds to run of this method."""
+        return tuple(range(self.pool_size)) if method == POOL else self.seeds
+
+    def identity(self, data: StudyData) -> dict[str, object]:
+        """What determines a run's result, beside its method and seed."""
+        not_part = (
+            *("preset", "data_dir", "out", "methods", "seeds", "pool_size", "num_devices", "save_every_s", "together"),
+        )
+        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in not_part}
+        return {**fields, "data_sizes": data.describe()}
+
+
+CPU = Config(
+    preset="cpu",
+    seeds=(42, 69, 123),
+    pool_size=8,
+    network="resnet8_half",
+    dtype="float32",
+    train=dataclasses.replace(PUBLISHED, epochs=9, milestones=(6, 8), learning_rate=0.1),
+    train_size=18_000,
+    validation_size=2000,
+    shift="generated",
+    shift_size=500,
+    ood=("cifar100", *FAR_OOD),
+)
+
+PRESETS: Mapping[str, Config] = {
+    "paper": Config(),
+    "cpu": CPU,
+    "smoke": dataclasses.replace(
+        CPU,
+        preset="smoke",
+        seeds=(42,),
+        pool_size=2,
+        members=2,
+        train=dataclasses.replace(CPU.train, epochs=2, milestones=(1,)),
+        train_size=2000,
+        validation_size=500,
+        corruptions=("generated_gaussian_noise", "generated_fog"),
+        severities=(1, 5),
+        shift_size=100,
+        ood=FAR_OOD[1:],
+    ),
+}
+
+
+def build_method(config: Config, name: str) -> Method:
+    """The method with its training protocol."""
+    dtype: Any = jnp.dtype(config.dtype)
+    model = NETWORKS[config.network](dtype=dtype)
+    match name:
+        case "single":
+            ensemble = single(model)
+        case "mc_dropout":
+            ensemble = mc_dropout(model.clone(dropout_rate=config.dropout_rate), config.members)
+        case "batch_ensemble":
+            ensemble = batch_ensemble(model, config.members, init=fast_init.normal(config.init_std))
+        case "batch_ensemble_sign":
+            ensemble = batch_ensemble(model, config.members, init="random_sign")
+        case _:
+            raise ConfigError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
+    return Method(name, ensemble, config.train)
+
+
+def load_data(config: Config) -> StudyData:
+    """CIFAR-10, and the OOD sets; a stratified part of the training images where the configuration asks for less."""
+    from_tfds = tuple(name for name in config.ood if name not in FAR_OOD)
+    if config.shift == "cifar10_c":
+        shifted = [f"cifar10_corrupted/{name}_{k}" for name in _corruptions(config) for k in config.severities]
+        check_available(shifted, config.data_dir)
+    data = tfds_study("cifar10", from_tfds, data_dir=config.data_dir, validation_size=config.validation_size)
+    made = {name: _far_ood(config, name) for name in config.ood if name in FAR_OOD}
+    train, available = data.train, len(data.train.labels)
+    if config.train_size is not None:
+        fits = config.train_size <= available
+        check(fits, "train_size", config.train_size, f"at most {available:,}, the training images there are")
+        (train,) = split(data.train, (config.train_size,))
+    ood = {name: made[name] if name in made else data.ood[name] for name in config.ood}
+    return dataclasses.replace(data, train=train, ood=ood)
+
+
+def _far_ood(config: Config, name: str) -> np.ndarray:
+    if name == "mnist_in_colour":
+        return in_colour(load_split("mnist", "test", config.data_dir).images[:2000])
+    return uniform_noise(1000)
+
+
+def preprocess(images: jax.Array) -> jax.Array:
+    """Stored pixels to the model's input: each channel standardised by the training images' mean and deviation."""
+    return standardise(as_float(images), jnp.array(PIXEL_MEAN), jnp.array(PIXEL_STD))
+
+
+def evaluation_sets(config: Config, data: StudyData, progress: Progress) -> Mapping[str, EvaluationSet]:
+    """Validation, test, corrupted (the same for every seed and method) and out-of-distribution sets."""
+    sets = {"validation": EvaluationSet(*data.validation), "test": EvaluationSet(*data.test)}
+    total = len(_corruptions(config)) * len(config.severities)
+    shifted = progress.track(_shifted(config, data), total=total, description="corrupted test sets")
+    sets |= {f"shift/{name}": EvaluationSet(*examples) for name, examples in shifted}
+    return sets | {f"ood/{name}": EvaluationSet(images, None) for name, images in data.ood.items()}
+
+
+def _corruptions(config: Config) -> Sequence[str]:
+    return config.corruptions or (tuple(COLOUR_CORRUPTIONS) if config.shift == "generated" else cifar10_c_corruptions())
+
+
+def _shifted(config: Config, data: StudyData) -> Any:
+    if config.shift == "cifar10_c":
+        return cifar10_c(config.data_dir, _corruptions(config), config.severities)
+    images, labels = data.test
+    if config.shift_size < len(labels):
+        ((images, labels),) = split(data.test, (config.shift_size,))
+    made = shifted_sets(
+        images, key_for(0, Purpose.CORRUPT), corruptions=_corruptions(config), severities=config.severities
+    )
+    return ((name, Examples(corrupted, labels)) for name, corrupted in made)
+
+
+def run(config: Config) -> StudyResult:
+    """Trains, predicts and scores every method and seed; returns the result and leaves it in the run folder."""
+    plan: Plan = [(build_method(config, name), config.seeds_of(name)) for name in config.methods]
+    data = load_data(config)
+    check_runs(config, data, plan, preprocess)
+    with exclusive(config.folder):
+        records = run_methods(config, data, plan, preprocess, functools.partial(evaluation_sets, config), crop_and_flip)
+    result = StudyResult("cifar10", data.describe(), config.identity(data), provenance("cifar10"), tuple(records))
+    result.save(config.folder / "results.json")
+    return result
+
+
+def parse(args: Sequence[str] | None = None) -> Config:
+    """The configuration from the command line: a preset, and what differs from it."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", choices=list(PRESETS), default="paper")
+    preset = first.parse_known_args(args)[0].preset
+    return tyro.cli(Config, default=PRESETS[preset], args=args, description=__doc__)
+
+
+def main() -> None:
+    config = parse()
+    use_compilation_cache(config.folder)
+    result = run(config)
+
+    def load(method: str, seed: int) -> Mapping[str, np.ndarray]:
+        return np.load(seed_folder(config.folder / method, seed) / "predictions.npz")
+
+    print_tables(result)
+    page = write_report(result, load, config.folder / "report.html")
+    rich.print(f"\nresults: {config.folder / 'results.json'}\nreport:  {page}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ConfigError, DataUnavailableError, RunError, CheckpointError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on from the last checkpoint")

@@ -1,0 +1,140 @@
+"""What the experiments share: running methods with progress bars, and the command line as typed."""
+
+import functools
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol
+
+import jax
+import rich
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from be_jax.data import StudyData
+from be_jax.evaluate import EvaluationSet
+from be_jax.results import RunRecord
+from be_jax.runs import check_folder, seed_folder
+from be_jax.study import Method, check_model, environment, run_config, run_method
+from be_jax.train import Augment, Preprocess
+
+EvaluationSets = Callable[[StudyData, Progress], Mapping[str, EvaluationSet]]
+Plan = Sequence[tuple[Method, Sequence[int]]]
+"""What to run: methods, each with its seeds."""
+
+
+class Settings(Protocol):
+    """What `run_methods` needs of an experiment's configuration."""
+
+    together: bool
+    save_every_s: float
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def devices(self) -> list[jax.Device]: ...
+
+    def identity(self, data: StudyData) -> dict[str, object]: ...
+
+
+def check_runs(config: Settings, data: StudyData, plan: Plan, preprocess: Preprocess) -> None:
+    """Raises, before any training, where a model, batches or a run on disk do not fit the configuration."""
+    for method, seeds in plan:
+        check_model(method, data, preprocess)
+        method.train.check_fits(
+            examples=len(data.train.labels), members=method.ensemble.train_members, devices=len(config.devices)
+        )
+        for seed in seeds:
+            check_folder(
+                seed_folder(config.folder / method.name, seed), run_config(config.identity(data), method.name, seed)
+            )
+
+
+def run_methods(
+    config: Settings,
+    data: StudyData,
+    plan: Plan,
+    preprocess: Preprocess,
+    evaluation_sets: EvaluationSets,
+    augment: Augment | None = None,
+) -> list[RunRecord]:
+    """Trains and evaluates every method for its seeds, with a progress bar for each program."""
+    rich.print(f"[bold]{data.describe()}[/bold]\n{len(config.devices)} x {config.devices[0].device_kind}")
+    records: list[RunRecord] = []
+    with progress_bars() as progress:
+        sets = functools.cache(lambda: evaluation_sets(data, progress))
+        for method, seeds in plan:
+            for group in [seeds] if config.together else [[seed] for seed in seeds]:
+                records += _run(config, data, method, group, preprocess, sets, augment, progress)
+    return records
+
+
+def _run(
+    config: Settings,
+    data: StudyData,
+    method: Method,
+    seeds: Sequence[int],
+    preprocess: Preprocess,
+    sets: Callable[[], Mapping[str, EvaluationSet]],
+    augment: Augment | None,
+    progress: Progress,
+) -> list[RunRecord]:
+    name = method.name if len(seeds) > 1 else f"{method.name}, seed {seeds[0]}"
+    task = progress.add_task(name, total=method.train.epochs)
+
+    def on_epoch(state, metrics):  # type: ignore[no-untyped-def]
+        accuracy = 100 * float(metrics.validation_accuracy.mean())
+        progress.update(task, completed=int(state.epoch.max()), description=f"{name} (validation {accuracy:.1f} %)")
+
+    records = run_method(
+        method,
+        data,
+        preprocess,
+        sets,
+        config.folder,
+        config.identity(data),
+        seeds,
+        augment=augment,
+        together=config.together,
+        devices=config.devices,
+        save_every_s=config.save_every_s,
+        on_epoch=on_epoch,
+        say=lambda message: progress.console.print(f"[yellow]{message}"),
+    )
+    epochs = max(record.epochs for record in records)
+    progress.update(task, total=epochs, completed=epochs, description=name)
+    return records
+
+
+def provenance(module: str) -> dict[str, Any]:
+    """Command, date, versions and hardware of a result."""
+    return {"command": command(module), "date": date.today().isoformat(), **environment()}
+
+
+def command(module: str) -> str:
+    """The command line, as typed."""
+    return f"python -m experiments.{module} {shlex.join(sys.argv[1:])}".strip()
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Bars with the epochs done, the time gone and the time left."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        yield progress
+
+
+def use_compilation_cache(folder: Path) -> None:
+    """Keeps compiled programs in the experiment's folder, unless the user has said where."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(folder.absolute() / ".jax_cache"))
