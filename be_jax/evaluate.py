@@ -99,8 +99,27 @@ def score_predictions(predictions: Mapping[str, np.ndarray]) -> dict[str, dict[s
     """Every score of one run, `{set: {metric: value}}`, from the arrays of its `predictions.npz`.
 
     Sets: `test`, `ood/<name>`, and of the shifted sets the means: `shift` over all, `shift/severity_<k>` at each
-    severity, `shift/<corruption>` over its severities.
+    severity, `shift/<corruption>` over its severities. Where there is a set `validation`, a temperature is fitted on
+    it, its only score; every metric of the other sets then stands a second time, as `<metric>_scaled`, for the
+    predictions at that temperature.
     """
+    scores = _score_sets({name: array for name, array in predictions.items() if not name.startswith("validation/")})
+    if "validation/log_probs" not in predictions:
+        return scores
+    temperature = metrics.fit_temperature(predictions["validation/log_probs"], predictions["validation/labels"])
+    scaled = _score_sets(
+        {
+            name: metrics.temper(array, temperature) if name.endswith("/log_probs") else array
+            for name, array in predictions.items()
+            if not name.startswith("validation/")
+        }
+    )
+    for name, values in scaled.items():
+        scores[name] |= {f"{metric}_scaled": value for metric, value in values.items()}
+    return {"validation": {"temperature": float(temperature)}, **scores}
+
+
+def _score_sets(predictions: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     scores: dict[str, dict[str, float]] = {}
     shifted: dict[str, list[dict[str, float]]] = {}
     for name in (key.removesuffix("/log_probs") for key in predictions if key.endswith("/log_probs")):

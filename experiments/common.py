@@ -29,8 +29,11 @@ Plan = Sequence[tuple[Method, Sequence[int]]]
 class Settings(Protocol):
     """What `run_methods` needs of an experiment's configuration."""
 
-    together: bool
-    save_every_s: float
+    @property
+    def together(self) -> bool: ...
+
+    @property
+    def save_every_s(self) -> float: ...
 
     @property
     def folder(self) -> Path: ...

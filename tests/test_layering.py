@@ -14,7 +14,7 @@ RANKS = [
     ("conv", "rank1", "metrics", "config", "fast_init", "keys"),
     ("layers", "ensemble", "models"),
     ("optim", "train", "parallel"),
-    ("checkpoint", "runs", "results", "data", "evaluate", "fit", "study", "report"),
+    ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report"),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}
 ALLOWED = {

@@ -10,6 +10,7 @@ from be_jax.metrics.ood import Detection, detection
 from be_jax.metrics.ranking import aupr, auroc, fpr_at_tpr
 from be_jax.metrics.scoring import accuracy, brier, nll
 from be_jax.metrics.selective import aurc, coverage_at_risk, risk_at_coverage
+from be_jax.metrics.temperature import fit_temperature, temper
 from be_jax.metrics.uncertainty import (
     Decomposition,
     decompose,
@@ -38,6 +39,7 @@ __all__ = [
     "disagreement",
     "disagreement_matrix",
     "ece",
+    "fit_temperature",
     "fpr_at_tpr",
     "max_probability_uncertainty",
     "mixture",
@@ -45,5 +47,6 @@ __all__ = [
     "pairwise_js",
     "pairwise_kl",
     "risk_at_coverage",
+    "temper",
     "variation_ratio",
 ]

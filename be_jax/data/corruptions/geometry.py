@@ -7,11 +7,14 @@ from jax.scipy.ndimage import map_coordinates
 from be_jax.data.corruptions.severity import at_severity
 
 
-def sample(image: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
-    """``image [h, w, ch]`` at fractional ``rows`` and ``columns`` (each ``[h, w]``): linear, black outside."""
+def sample(image: jax.Array, rows: jax.Array, columns: jax.Array, mode: str = "constant") -> jax.Array:
+    """``image [h, w, ch]`` at fractional ``rows`` and ``columns`` (each ``[h, w]``): linear, black outside.
+
+    Another ``mode`` of ``scipy.ndimage.map_coordinates`` continues the image in another way.
+    """
 
     def one_channel(channel: jax.Array) -> jax.Array:
-        return map_coordinates(channel, [rows, columns], order=1, mode="constant")
+        return map_coordinates(channel, [rows, columns], order=1, mode=mode)
 
     return jax.vmap(one_channel, in_axes=2, out_axes=2)(image)
 

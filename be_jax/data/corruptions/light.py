@@ -12,8 +12,13 @@ def brightness(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Arr
     Hue and saturation stay: the other channels are scaled along.
     """
     del key
+    return brighten(image, at_severity(severity, (0.1, 0.2, 0.3, 0.4, 0.5)))
+
+
+def brighten(image: jax.Array, amount: jax.Array) -> jax.Array:
+    """Adds ``amount`` to the value of each pixel in HSV, up to 1; black turns grey."""
     value = image.max(axis=-1, keepdims=True)
-    brighter = jnp.minimum(value + at_severity(severity, (0.1, 0.2, 0.3, 0.4, 0.5)), 1)
+    brighter = jnp.minimum(value + amount, 1)
     return jnp.where(value > 0, image * (brighter / jnp.where(value > 0, value, 1)), brighter)
 
 
@@ -23,8 +28,13 @@ def contrast(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array
     In MNIST-C's code, where 0.4 to 0.05 are left.
     """
     del key
+    return pull_to_mean(image, at_severity(severity, (0.75, 0.5, 0.35, 0.2, 0.1)))
+
+
+def pull_to_mean(image: jax.Array, left: jax.Array) -> jax.Array:
+    """Leaves the part ``left`` of the deviations of every channel from its mean."""
     mean = image.mean(axis=(0, 1), keepdims=True)
-    return mean + (image - mean) * at_severity(severity, (0.75, 0.5, 0.35, 0.2, 0.1))
+    return mean + (image - mean) * left
 
 
 def fog(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
@@ -32,10 +42,13 @@ def fog(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
 
     The mix is MNIST-C's, with c from 1.5 to 3 and a diamond-square fractal there; see :func:`haze`.
     """
-    amount = at_severity(severity, (0.4, 0.8, 1.2, 1.8, 2.5))
+    return veil(image, haze(key, *image.shape[:2]), at_severity(severity, (0.4, 0.8, 1.2, 1.8, 2.5)))
+
+
+def veil(image: jax.Array, mist: jax.Array, amount: jax.Array) -> jax.Array:
+    """Adds ``amount`` times ``mist [h, w]`` to the image and scales the sum to the range of the image."""
     brightest = image.max()
-    mist = haze(key, *image.shape[:2])[..., None]
-    return (image + amount * mist) * brightest / (brightest + amount)
+    return (image + amount * mist[..., None]) * brightest / (brightest + amount)
 
 
 def haze(key: jax.Array, height: int, width: int) -> jax.Array:

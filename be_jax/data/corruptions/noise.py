@@ -30,6 +30,11 @@ def shot_noise(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Arr
 
 def impulse_noise(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
     """Salt and pepper: a fraction of the pixels turns black or white, with even odds (MNIST-C)."""
-    half = at_severity(severity, (0.03, 0.06, 0.09, 0.17, 0.27)) / 2
+    return salt_and_pepper(key, image, at_severity(severity, (0.03, 0.06, 0.09, 0.17, 0.27)))
+
+
+def salt_and_pepper(key: jax.Array, image: jax.Array, fraction: jax.Array) -> jax.Array:
+    """A ``fraction`` of the values turns 0 or 1, with even odds, each channel on its own."""
+    half = fraction / 2
     draw = jax.random.uniform(key, image.shape)
     return jnp.where(draw < half, 0, jnp.where(draw > 1 - half, 1, image))

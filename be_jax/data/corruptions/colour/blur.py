@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from be_jax.data.corruptions.colour.filters import filtered, gaussian_matrix, motion_blurred, zoom_matrix
-from be_jax.data.corruptions.severity import MAX_SEVERITY, at_severity
+from be_jax.data.corruptions.colour.filters import correlated, filtered, gaussian_matrix, motion_blurred, zoom_matrix
+from be_jax.data.corruptions.severity import at_severity
 
 ZOOM_STEPS = tuple(len(np.arange(1, end, 0.01)) for end in (1.06, 1.11, 1.16, 1.21, 1.26))
 
@@ -13,7 +13,7 @@ ZOOM_STEPS = tuple(len(np.arange(1, end, 0.01)) for end in (1.06, 1.11, 1.16, 1.
 def gaussian_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
     """Gaussian blur of 0.4 to 1 pixel standard deviation, edges repeated."""
     del key
-    return _gaussian(image, severity, (0.4, 0.6, 0.7, 0.8, 1.0))
+    return by_sigma(image, severity, (0.4, 0.6, 0.7, 0.8, 1.0))
 
 
 def defocus_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
@@ -21,12 +21,7 @@ def defocus_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.A
     del key
     table = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1))
     kernel = jnp.asarray(np.stack([disk(*row) for row in table]))[severity - 1]
-    framed = jnp.pad(image, ((2, 2), (2, 2), (0, 0)), mode="reflect")
-    height, width, _ = image.shape
-    return sum(
-        (kernel[i, j] * framed[i : i + height, j : j + width] for i in range(5) for j in range(5)),
-        start=jnp.zeros_like(image),
-    )
+    return correlated(image, kernel)
 
 
 def disk(radius: float, sigma: float) -> np.ndarray:
@@ -51,10 +46,10 @@ def glass_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Arr
     height, width, _ = image.shape
     rows, columns = jnp.indices((height, width))
     moves = jax.random.bernoulli(key, shape=(2, 2, height, width)) & (rows >= 2) & (columns >= 2)
-    blurred = jnp.floor(255 * _gaussian(image, severity, sigmas)) / 255
+    blurred = jnp.floor(255 * by_sigma(image, severity, sigmas)) / 255
     for down, right in (moves[0].astype(int), moves[1] * twice):
         blurred = blurred[rows - down, columns - right]
-    return _gaussian(blurred, severity, sigmas)
+    return by_sigma(blurred, severity, sigmas)
 
 
 def motion_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
@@ -65,7 +60,7 @@ def motion_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Ar
 
 
 def zoom_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
-    """Mean of the image and its enlargements, by 1 to 1.05 (severity 1) or 1.25 (severity 5) in steps of 0.01."""
+    """Mean of the image and its enlargements, by 1 to 1.06 (severity 1) or 1.25 (severity 5) in steps of 0.01."""
     del key
     factors = np.arange(1, 1.26, 0.01)
     rows, columns = (jnp.asarray(np.stack([zoom_matrix(size, f) for f in factors])) for size in image.shape[:2])
@@ -79,8 +74,8 @@ def zoom_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Arra
     return total / (steps + 1)
 
 
-def _gaussian(image: jax.Array, severity: jax.Array, sigmas: tuple[float, ...]) -> jax.Array:
-    assert len(sigmas) == MAX_SEVERITY
+def by_sigma(image: jax.Array, severity: jax.Array, sigmas: tuple[float, ...]) -> jax.Array:
+    """Gaussian filter of `image [h, w, ch]`, with one of five standard deviations."""
     rows, columns = (
         jnp.asarray(np.stack([gaussian_matrix(size, sigma) for sigma in sigmas]))[severity - 1]
         for size in image.shape[:2]

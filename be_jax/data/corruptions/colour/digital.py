@@ -1,13 +1,14 @@
 """Deformation and coding, as in CIFAR-10-C."""
 
+import importlib.util
 import io
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.ndimage import map_coordinates
 
 from be_jax.data.corruptions.colour.filters import box_matrix, filtered, gaussian_matrix
+from be_jax.data.corruptions.geometry import sample
 from be_jax.data.corruptions.severity import at_severity
 
 JPEG_QUALITY = (80, 65, 58, 50, 40)
@@ -16,7 +17,8 @@ JPEG_QUALITY = (80, 65, 58, 50, 40)
 def elastic_transform(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
     """A random affine map, then random shifts that vary smoothly over the image; linear interpolation, edges mirrored.
 
-    Constants are fractions of the image's side. Departs in the affine map's interpolation, which is exact here.
+    Constants are fractions of the image's side. Departs in the affine map's interpolation, which is exact here and to
+    1/32 pixel in OpenCV.
     """
     affine_key, shift_key = jax.random.split(key)
     size = image.shape[0]
@@ -29,7 +31,7 @@ def elastic_transform(key: jax.Array, image: jax.Array, severity: jax.Array) -> 
     back = jnp.linalg.solve(jnp.append(moved, jnp.ones((3, 1)), axis=1), points)  # from moved to original places
     rows, columns = jnp.indices(image.shape[:2], dtype=jnp.float32)
     from_column, from_row = (columns * back[0, a] + rows * back[1, a] + back[2, a] for a in (0, 1))
-    image = _sample(image, from_row, from_column, "mirror")
+    image = sample(image, from_row, from_column, "mirror")
 
     sigmas = (0.2, 0.2, 0.06, 0.04, 0.03)  # severity 1 has no shifts
     smooth_rows, smooth_columns = (
@@ -38,7 +40,7 @@ def elastic_transform(key: jax.Array, image: jax.Array, severity: jax.Array) -> 
     )
     draws = jax.random.uniform(shift_key, (*image.shape[:2], 2), minval=-1)
     right, down = jnp.moveaxis(amount * filtered(draws, smooth_rows, smooth_columns), -1, 0)
-    return _sample(image, rows + down, columns + right, "reflect")
+    return sample(image, rows + down, columns + right, "reflect")
 
 
 def pixelate(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
@@ -67,6 +69,8 @@ def jpeg_compression(key: jax.Array, image: jax.Array, severity: jax.Array) -> j
       ImportError: Pillow is not installed.
     """
     del key
+    if importlib.util.find_spec("PIL") is None:
+        raise ImportError('generated_jpeg_compression needs Pillow: pip install "be-jax[data]"')
     levels = jnp.round(255 * jnp.clip(image, 0, 1)).astype(jnp.uint8)
     like = jax.ShapeDtypeStruct(image.shape, jnp.uint8)
     stored = jax.pure_callback(_jpeg, like, levels, at_severity(severity, JPEG_QUALITY), vmap_method="broadcast_all")
@@ -84,10 +88,3 @@ def _jpeg(images: np.ndarray, quality: np.ndarray) -> np.ndarray:
         Image.fromarray(images[index]).save(file, "JPEG", quality=int(quality[index]))
         out[index] = np.asarray(Image.open(file))
     return out
-
-
-def _sample(image: jax.Array, rows: jax.Array, columns: jax.Array, mode: str) -> jax.Array:
-    def one_channel(channel: jax.Array) -> jax.Array:
-        return map_coordinates(channel, [rows, columns], order=1, mode=mode)
-
-    return jax.vmap(one_channel, in_axes=2, out_axes=2)(image)

@@ -1,6 +1,7 @@
-"""Linear filters as matrices `[size, size]`, one for rows and one for columns, made while tracing."""
+"""Linear filters: as matrices `[size, size]` for rows and for columns, made while tracing, and as small kernels."""
 
 import math
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +9,10 @@ import numpy as np
 
 MOTION_TAPS = 29
 
+Pad = Literal["edge", "symmetric", "reflect", "constant"]
 
-def gaussian_matrix(size: int, sigma: float, *, truncate: float = 4.0, pad: str = "edge") -> np.ndarray:
+
+def gaussian_matrix(size: int, sigma: float, *, truncate: float = 4.0, pad: Pad = "edge") -> np.ndarray:
     """`scipy.ndimage.gaussian_filter1d`; `pad` "edge" is its mode "nearest", "symmetric" its "reflect"."""
     reach = int(truncate * sigma + 0.5)
     offsets = np.arange(-reach, reach + 1)
@@ -46,6 +49,20 @@ def box_matrix(size: int, small: int) -> np.ndarray:
 def filtered(image: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
     """`rows @ image @ columns^T` for every channel of `image [h, w, ch]`."""
     return jnp.einsum("ij,jkc,lk->ilc", rows, image, columns)
+
+
+def correlated(image: jax.Array, kernel: jax.Array | np.ndarray, pad: Pad = "reflect") -> jax.Array:
+    """`image [h, w, ...]`, each pixel the sum of its neighbours times `kernel [k, k]`, k odd.
+
+    `pad` "reflect" is OpenCV's default and the mode "mirror" of `scipy.ndimage.correlate`.
+    """
+    height, width, *rest = image.shape
+    reach = len(kernel) // 2
+    framed = jnp.pad(image, [(reach, reach), (reach, reach)] + [(0, 0)] * len(rest), mode=pad)
+    total = jnp.zeros_like(image)
+    for row, column in np.ndindex(*kernel.shape):
+        total += kernel[row, column] * framed[row : row + height, column : column + width]
+    return total
 
 
 def motion_blurred(image: jax.Array, reach: jax.Array, sigma: jax.Array, angle: jax.Array) -> jax.Array:

@@ -1,10 +1,11 @@
-"""Weather, as in CIFAR-10-C."""
+"""Snow and fog, as in CIFAR-10-C."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from be_jax.data.corruptions.colour.filters import filtered, gaussian_matrix, motion_blurred, zoom_matrix
+from be_jax.data.corruptions.colour.filters import filtered, motion_blurred, zoom_matrix
+from be_jax.data.corruptions.light import veil
 from be_jax.data.corruptions.severity import at_severity
 
 
@@ -40,61 +41,28 @@ def fog(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
     """Mixes the image with a plasma fractal: `(image + c plasma) max / (max + c)`, c from 0.2 to 1.5."""
     amount = at_severity(severity, (0.2, 0.5, 0.75, 1.0, 1.5))
     decay = at_severity(severity, (3.0, 3.0, 2.5, 2.0, 1.75))
-    brightest = image.max()
     height, width, _ = image.shape
-    mist = plasma(key, 1 << (max(height, width) - 1).bit_length(), decay)[:height, :width, None]
-    return (image + amount * mist) * brightest / (brightest + amount)
+    mist = plasma(key, 1 << (max(height, width) - 1).bit_length(), decay)[:height, :width]
+    return veil(image, mist, amount)
 
 
 def plasma(key: jax.Array, size: int, decay: jax.Array) -> jax.Array:
     """Diamond-square fractal `[size, size]` on a torus, spanning [0, 1]; size is a power of two.
 
-    A point is the mean of four neighbours plus a uniform draw, whose spread falls by `decay^2` from level to level.
+    Each round doubles the grid: a new point is the mean of its four neighbours plus a uniform draw, first in the middle
+    of the squares, then on their sides. The spread of the draw falls by `decay^2` from round to round.
     """
-    heights, step, wobble = jnp.zeros((size, size)), size, jnp.float32(100)
-    while step >= 2:
-        half, count = step // 2, size // step
-        key, *keys = jax.random.split(key, 4)
-        draws = [wobble**2 * jax.random.uniform(k, (count, count), minval=-1) for k in keys]
-        corners = heights[::step, ::step]
-        below = corners + jnp.roll(corners, -1, 0)
-        centres = (below + jnp.roll(below, -1, 1)) / 4 + draws[0]
-        across = centres + jnp.roll(centres, 1, 0) + corners + jnp.roll(corners, -1, 1)
-        down = centres + jnp.roll(centres, 1, 1) + corners + jnp.roll(corners, -1, 0)
-        heights = heights.at[half::step, half::step].set(centres)
-        heights = heights.at[::step, half::step].set(across / 4 + draws[1])
-        heights = heights.at[half::step, ::step].set(down / 4 + draws[2])
-        step, wobble = half, wobble / decay
+    heights = jnp.zeros((1, 1))
+    for octave in range(size.bit_length() - 1):
+        draws = jax.random.uniform(jax.random.fold_in(key, octave), (3, *heights.shape), minval=-1)
+        wobble = decay ** (-2 * octave) * draws
+        below, right = jnp.roll(heights, -1, axis=0), jnp.roll(heights, -1, axis=1)
+        middle = (heights + below + right + jnp.roll(below, -1, axis=1)) / 4 + wobble[0]
+        top = (heights + right + middle + jnp.roll(middle, 1, axis=0)) / 4 + wobble[1]
+        left = (heights + below + middle + jnp.roll(middle, 1, axis=1)) / 4 + wobble[2]
+        pairs = jnp.stack([jnp.stack([heights, top], axis=-1), jnp.stack([left, middle], axis=-1)], axis=1)
+        heights = pairs.reshape(2 * len(heights), 2 * len(heights))
     return (heights - heights.min()) / (heights.max() - heights.min())
-
-
-def spatter(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
-    """Drops where blurred noise passes a threshold: of pale water at severities 1 to 3, of brown mud at 4 and 5.
-
-    Departs for water, which is lit here by the height of the drop alone; CIFAR-10-C adds relief along its edges.
-    """
-    mean, spread, least = (
-        at_severity(severity, column)
-        for column in ((0.62, 0.65, 0.65, 0.65, 0.65), (0.1, 0.1, 0.3, 0.1, 0.1), (0.7, 0.7, 0.69, 0.69, 0.68))
-    )
-    height, width, _ = image.shape
-    liquid = mean + spread * jax.random.normal(key, (height, width, 1))
-    liquid = _by_sigma(liquid, severity, (0.7, 0.8, 1.0, 0.7, 0.5))
-    drops = jnp.where(liquid < least, 0, liquid)
-    water = 0.5 * drops / jnp.maximum(drops.max(), 1e-6)
-    mud = _by_sigma((drops > least).astype(jnp.float32), severity, (0.5, 0.5, 0.5, 0.6, 0.6))
-    mud = jnp.where(mud < 0.8, 0, mud)
-    wet = image + water * jnp.array([[[175, 238, 238]]]) / 255
-    muddy = image * (1 - mud) + mud * jnp.array([[[63, 42, 20]]]) / 255
-    return jnp.where(severity <= 3, wet, muddy)
-
-
-def _by_sigma(image: jax.Array, severity: jax.Array, sigmas: tuple[float, ...]) -> jax.Array:
-    rows, columns = (
-        jnp.asarray(np.stack([gaussian_matrix(size, sigma) for sigma in sigmas]))[severity - 1]
-        for size in image.shape[:2]
-    )
-    return filtered(image, rows, columns)
 
 
 def _as_uint8(image: jax.Array) -> jax.Array:
