@@ -67,9 +67,8 @@ def ensemble_of(networks: Sequence[Predictions]) -> dict[str, np.ndarray]:
     first = networks[0]
     for other in networks[1:]:
         if other.keys() != first.keys():
-            raise ValueError(
-                f"networks of a pool must predict the same sets; they differ in {other.keys() ^ first.keys()}"
-            )
+            differ = ", ".join(sorted(other.keys() ^ first.keys()))
+            raise ValueError(f"networks of a pool must predict the same sets; they differ in {differ}")
     joined = {}
     for name, array in first.items():
         arrays = [network[name] for network in networks]

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from be_jax.data import DataUnavailableError, load_split, tfds_study
+from be_jax.data import DataUnavailableError, cifar10_c, load_split, tfds_study
 
 FOLDER = pathlib.Path(os.environ.get("BE_JAX_TFDS", pathlib.Path(__file__).parents[2] / "shared" / "tfds"))
 
@@ -30,6 +30,15 @@ def mock_tfds(monkeypatch):
     monkeypatch.setattr(BaseDataSource, "__getitems__", lambda source, keys: [source[key] for key in keys])
     with tfds.testing.mock_data(num_examples=200):
         yield
+
+
+@pytest.mark.usefixtures("mock_tfds")
+def test_cifar10_c_set_by_set():
+    sets = dict(cifar10_c(corruptions=("fog", "frost"), severities=(1, 5)))
+    assert list(sets) == ["fog_1", "fog_5", "frost_1", "frost_5"]
+    for images, labels in sets.values():
+        assert images.shape == (200, 32, 32, 3)
+        assert labels.shape == (200,)
 
 
 @pytest.mark.parametrize(

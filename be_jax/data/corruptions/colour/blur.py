@@ -45,7 +45,8 @@ def glass_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Arr
     twice = at_severity(severity, (0, 0, 0, 1, 1))
     height, width, _ = image.shape
     rows, columns = jnp.indices((height, width))
-    moves = jax.random.bernoulli(key, shape=(2, 2, height, width)) & (rows >= 2) & (columns >= 2)
+    inner = (rows >= 2) & (columns >= 2)
+    moves = jax.random.bernoulli(key, shape=(2, 2, height, width)) & inner[None, None]
     blurred = jnp.floor(255 * by_sigma(image, severity, sigmas)) / 255
     for down, right in (moves[0].astype(int), moves[1] * twice):
         blurred = blurred[rows - down, columns - right]
