@@ -7,35 +7,17 @@ standard error is the jackknife's, over networks (Efron and Stein 1981). For l =
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from be_jax.evaluate import score_predictions
+from be_jax.results import PoolScore
 
 MOST_SUBSETS = 70
 """All subsets are scored where there are no more, as of 4 out of 8; otherwise a balanced choice of about as many."""
 
 Predictions = Mapping[str, np.ndarray]
 Score = Callable[[Predictions], dict[str, dict[str, float]]]
-
-
-class PoolScore(NamedTuple):
-    """One metric of deep ensembles of one size.
-
-    Attributes:
-      mean: over the scored subsets.
-      without: `[N]`, the mean over those subsets that do not hold network i; NaN where there are none.
-    """
-
-    mean: float
-    without: tuple[float, ...]
-
-    @property
-    def standard_error(self) -> float:
-        """Jackknife standard error over networks, NaN where a network is in every subset."""
-        n = len(self.without)
-        return math.sqrt((n - 1) / n * sum((value - self.mean) ** 2 for value in self.without))
 
 
 PoolScores = dict[str, dict[str, PoolScore]]

@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from be_jax.runs import write_atomically
 
@@ -38,6 +39,43 @@ class RunRecord:
     scores: Scores
 
 
+class PoolScore(NamedTuple):
+    """One metric of deep ensembles of one size, from a pool of N networks.
+
+    Attributes:
+      mean: over the scored subsets of the networks.
+      without: `[N]`, the mean over those subsets that do not hold network i; NaN where there are none.
+    """
+
+    mean: float
+    without: tuple[float, ...]
+
+    @property
+    def standard_error(self) -> float:
+        """Jackknife standard error over networks, NaN where a network is in every subset."""
+        n = len(self.without)
+        return math.sqrt((n - 1) / n * sum((value - self.mean) ** 2 for value in self.without))
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolRecord:
+    """Deep ensembles of `size` members, made from the networks of one method.
+
+    Attributes:
+      method: of the networks, each of which is a run.
+      networks: their seeds.
+      size: l.
+      parameters: trained numbers, over all members.
+      scores: `{set: {metric: PoolScore}}`.
+    """
+
+    method: str
+    networks: tuple[int, ...]
+    size: int
+    parameters: int
+    scores: Mapping[str, Mapping[str, PoolScore]]
+
+
 @dataclasses.dataclass(frozen=True)
 class StudyResult:
     """All runs of a study.
@@ -48,6 +86,7 @@ class StudyResult:
       config: the experiment's configuration.
       provenance: command, versions, hardware and date.
       runs: in the order of methods, then seeds.
+      pool: deep ensembles made from the runs of a method, by size; empty where they are runs of their own.
     """
 
     experiment: str
@@ -55,24 +94,50 @@ class StudyResult:
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
     runs: tuple[RunRecord, ...]
+    pool: tuple[PoolRecord, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the methods, in order."""
-        return tuple(dict.fromkeys(run.method for run in self.runs))
+        """Names of the methods, in order; last `deep_ensemble`, where it comes from a pool."""
+        pooled = ("deep_ensemble",) if self.pooled else ()
+        return tuple(dict.fromkeys([*(run.method for run in self.runs), *pooled]))
+
+    @property
+    def pooled(self) -> PoolRecord | None:
+        """The deep ensembles from the pool that have as many members as the other methods."""
+        return next((record for record in self.pool if record.size == self.config.get("members")), None)
+
+    @property
+    def predicted(self) -> list[tuple[str, int]]:
+        """(method, seed) of all that has predictions; deep ensembles from a pool have numbers 0, 1, ... for seeds."""
+        runs = [(run.method, run.seed) for run in self.runs if run.status != "diverged"]
+        groups = len(self.pooled.networks) // self.pooled.size if self.pooled else 0
+        return runs + [("deep_ensemble", group) for group in range(groups)]
 
     def save(self, path: Path) -> None:
         """Writes the result as JSON, a line for each run."""
         record = _rounded(dataclasses.asdict(self))
-        runs = ",\n".join(json.dumps(run) for run in record.pop("runs"))
+        runs, pool = (",\n".join(json.dumps(each) for each in record.pop(name)) for name in ("runs", "pool"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, f'{json.dumps(record, indent=1)[:-2]},\n "runs": [\n{runs}\n]}}\n')
+        lists = f' "runs": [\n{runs}\n]' + (f',\n "pool": [\n{pool}\n]' if pool else "")
+        write_atomically(path, f"{json.dumps(record, indent=1)[:-2]},\n{lists}}}\n")
 
     @classmethod
     def load(cls, path: Path) -> "StudyResult":
         """Reads what `save` wrote."""
         record = json.loads(path.read_text())
-        return cls(**{**record, "runs": tuple(RunRecord(**run) for run in record["runs"])})
+        runs = tuple(RunRecord(**run) for run in record["runs"])
+        pool = tuple(_pool_record(**each) for each in record.get("pool", ()))
+        return cls(**{**record, "runs": runs, "pool": pool})
+
+
+def _pool_record(scores: Mapping[str, Any], networks: list[int], **fields: Any) -> PoolRecord:
+    """The record from its JSON, where a named tuple is a list."""
+    read = {
+        name: {metric: PoolScore(mean, tuple(without)) for metric, (mean, without) in values.items()}
+        for name, values in scores.items()
+    }
+    return PoolRecord(scores=read, networks=tuple(networks), **fields)
 
 
 def _rounded(value: Any) -> Any:

@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 import rich
 import tyro
-from rich.progress import Progress
+from rich.progress import Progress, track
 
 from be_jax import batch_ensemble, fast_init, mc_dropout, models, single
 from be_jax.checkpoint import CheckpointError
@@ -55,8 +55,9 @@ from be_jax.data import (
 )
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
+from be_jax.pool import disjoint, ensemble_of, score_pool
 from be_jax.report import print_tables, write_report
-from be_jax.results import StudyResult
+from be_jax.results import PoolRecord, RunRecord, StudyResult
 from be_jax.runs import RunError, exclusive, seed_folder
 from be_jax.study import Method
 from experiments.common import Plan, check_runs, provenance, run_methods, use_compilation_cache
@@ -300,9 +301,39 @@ def run(config: Config) -> StudyResult:
     check_runs(config, data, plan, preprocess)
     with exclusive(config.folder):
         records = run_methods(config, data, plan, preprocess, functools.partial(evaluation_sets, config), crop_and_flip)
-    result = StudyResult("cifar10", data.describe(), config.identity(data), provenance("cifar10"), tuple(records))
+        pool = score_deep_ensembles(config, records)
+    result = StudyResult(
+        "cifar10", data.describe(), config.identity(data), provenance("cifar10"), tuple(records), tuple(pool)
+    )
     result.save(config.folder / "results.json")
     return result
+
+
+def score_deep_ensembles(config: Config, records: Sequence[RunRecord]) -> list[PoolRecord]:
+    """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge."""
+    whole = [record for record in records if record.method == POOL and record.status != "diverged"]
+    networks = [load_predictions(config, POOL, record.seed) for record in whole]
+    seeds = tuple(record.seed for record in whole)
+    pool = []
+    for size in track(range(1, min(len(whole), 2 * config.members) + 1), description="scoring deep ensembles"):
+        scores = score_pool(networks, size)
+        kept = {name: values for name, values in scores.items() if size == config.members or _is_summary(name)}
+        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, kept))
+    return pool
+
+
+def _is_summary(name: str) -> bool:
+    """Whether this is not the score of one corruption alone."""
+    return not name.startswith("shift/") or name.startswith("shift/severity_")
+
+
+def load_predictions(config: Config, method: str, seed: int) -> Mapping[str, np.ndarray]:
+    """Predictions of a run; of deep ensemble number `seed`, which shares no network with another."""
+    if method != "deep_ensemble":
+        return dict(np.load(seed_folder(config.folder / method, seed) / "predictions.npz"))
+    finished = [s for s in config.seeds_of(POOL) if (seed_folder(config.folder / POOL, s) / "predictions.npz").exists()]
+    group = list(disjoint(len(finished), config.members))[seed]
+    return ensemble_of([load_predictions(config, POOL, finished[i]) for i in group])
 
 
 def parse(args: Sequence[str] | None = None) -> Config:
@@ -317,12 +348,8 @@ def main() -> None:
     config = parse()
     use_compilation_cache(config.folder)
     result = run(config)
-
-    def load(method: str, seed: int) -> Mapping[str, np.ndarray]:
-        return np.load(seed_folder(config.folder / method, seed) / "predictions.npz")
-
     print_tables(result)
-    page = write_report(result, load, config.folder / "report.html")
+    page = write_report(result, functools.partial(load_predictions, config), config.folder / "report.html")
     rich.print(f"\nresults: {config.folder / 'results.json'}\nreport:  {page}")
 
 

@@ -37,6 +37,8 @@ ARGUMENTS = {
     **dict.fromkeys(ENSEMBLE, (MEMBERS,)),
     **dict.fromkeys(RANKING, (SCORES[:10], SCORES[10:])),
     **dict.fromkeys(SELECTIVE, (SCORES, CORRECT)),
+    "temper": (MEMBERS, 2.0),
+    "fit_temperature": (MEMBERS, LABELS),
     "detection": (MEMBERS[:, :10], MEMBERS[:, 10:]),
 }
 

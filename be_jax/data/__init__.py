@@ -10,10 +10,10 @@
 from be_jax.data.augment import crop_and_flip
 from be_jax.data.corruptions import COLOUR_CORRUPTIONS, CORRUPTIONS, corrupt, shifted_sets
 from be_jax.data.embedded import embedded_mnist
-from be_jax.data.examples import Examples, StudyData, from_arrays, split
+from be_jax.data.examples import Examples, StudyData, from_arrays, split, subset
 from be_jax.data.far_ood import in_colour, uniform_noise
 from be_jax.data.letters import draw_letters
-from be_jax.data.pixels import as_float, standardise
+from be_jax.data.pixels import as_float, channel_statistics, standardise
 from be_jax.data.tfds import (
     DataUnavailableError,
     check_available,
@@ -30,6 +30,7 @@ __all__ = [
     "Examples",
     "StudyData",
     "as_float",
+    "channel_statistics",
     "check_available",
     "cifar10_c",
     "cifar10_c_corruptions",
@@ -43,6 +44,7 @@ __all__ = [
     "shifted_sets",
     "split",
     "standardise",
+    "subset",
     "tfds_study",
     "uniform_noise",
 ]

@@ -109,6 +109,47 @@ def split(examples: Examples, sizes: Sequence[int], *, seed: int = 0) -> tuple[E
     return tuple(Examples(examples.images[part], examples.labels[part]) for part in parts)
 
 
+def subset(
+    data: StudyData, *, train: int | None = None, test: int | None = None, ood: int | None = None, seed: int = 0
+) -> StudyData:
+    """The study with fewer training, test and out-of-distribution images; the validation set stays as it is.
+
+    Args:
+      data: the study.
+      train, test: how many examples to keep, stratified and ordered as by :func:`split`; ``None`` keeps all.
+      ood: how many images to keep of every out-of-distribution set that has more, drawn as by :func:`split`; smaller
+        sets, and all sets for ``None``, are kept whole.
+      seed: of the draws.
+
+    Raises:
+      ValueError: a size below 1, or a train or test size above the number of examples.
+    """
+    if ood is not None and ood < 1:
+        raise ValueError(f"ood must be at least 1, or None for all images, got {ood}")
+    return dataclasses.replace(
+        data,
+        train=_kept(data.train, train, "train", seed),
+        test=_kept(data.test, test, "test", seed),
+        ood={name: _drawn(images, ood or len(images), seed) for name, images in data.ood.items()},
+    )
+
+
+def _kept(examples: Examples, size: int | None, part: str, seed: int) -> Examples:
+    if size is None:
+        return examples
+    count = len(examples.labels)
+    if not 1 <= size <= count:
+        raise ValueError(f"{part} must be in 1..{count}, or None for all {part} examples, got {size}")
+    return split(examples, (size,), seed=seed)[0]
+
+
+def _drawn(images: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """All images in their order, or ``size`` of them in random order."""
+    if size >= len(images):
+        return images
+    return split(Examples(images, np.zeros(len(images), np.int32)), (size,), seed=seed)[0].images
+
+
 def from_arrays(
     train_images: ArrayLike,
     train_labels: ArrayLike,

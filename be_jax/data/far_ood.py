@@ -6,7 +6,8 @@ import numpy as np
 def in_colour(images: np.ndarray, *, side: int = 32, seed: int = 0) -> np.ndarray:
     """Grey images `[n, h, w, 1]` uint8 in the middle of `[n, side, side, 3]`, in a random colour on another.
 
-    Black becomes the one colour and white the other. Image i depends on `seed` and i only.
+    Black becomes the one colour and white the other; the border is black before that. Image i depends on `seed` and i
+    only. An easy set, far from photographs: flat areas and few colours.
 
     Raises:
       ValueError: images of another shape or type, or larger than `side`.
@@ -26,6 +27,8 @@ def in_colour(images: np.ndarray, *, side: int = 32, seed: int = 0) -> np.ndarra
 
 def uniform_noise(count: int, shape: tuple[int, int, int] = (32, 32, 3), *, seed: int = 0) -> np.ndarray:
     """`count` images of independent uniform values, uint8 `[count, h, w, ch]`; image i depends on `seed` and i only.
+
+    The easiest set there is: no natural image looks like it.
 
     Raises:
       ValueError: a count below 1.

@@ -95,10 +95,18 @@ def cifar10_c(
 
 
 def check_available(names: Sequence[str], data_dir: str | os.PathLike[str] | None = None) -> None:
-    """Raises DataUnavailableError for the first data set that is not prepared and cannot be; reads nothing."""
+    """Checks that every data set could be had later on; opens the prepared ones, but reads and downloads nothing.
+
+    Raises:
+      DataUnavailableError: for the first set that :func:`load_split` would refuse: not prepared, without TensorFlow to
+        prepare it; or prepared in a format without random access, such as the default of TFDS, TFRecord.
+      ImportError: tensorflow-datasets is not installed.
+    """
     for name in names:
         builder = _builder(name, data_dir)
-        if not builder.is_prepared() and not _has_tensorflow():
+        if builder.is_prepared():
+            _source(name, builder)
+        elif not _has_tensorflow():
             raise _unavailable(name, builder.data_path, ImportError(_NEEDS_TENSORFLOW))
 
 
@@ -116,10 +124,7 @@ def load_split(name: str, split: str, data_dir: str | os.PathLike[str] | None = 
         raise ValueError(f"{name} must have an 'image' of one shape and a 'label', but its features are {features}")
     if not builder.is_prepared():
         _prepare(builder)
-    try:
-        source = builder.as_data_source(split=split)
-    except Exception as error:
-        raise _unavailable(name, builder.data_path, error) from error
+    source = _source(name, builder, split)
     images = np.empty((len(source), *features["image"].shape), features["image"].np_dtype)
     labels = np.empty(len(source), np.int32)
     for start in range(0, len(source), _RECORDS_PER_READ):
@@ -142,6 +147,13 @@ def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
         return tfds.builder(name, data_dir=folder)
     except Exception as error:
         raise _unavailable(name, folder or "~/tensorflow_datasets", error) from error
+
+
+def _source(name: str, builder: Any, split: str | None = None) -> Any:
+    try:
+        return builder.as_data_source(split=split)
+    except Exception as error:
+        raise _unavailable(name, builder.data_path, error) from error
 
 
 def _tfds() -> Any:

@@ -36,20 +36,18 @@ def digest(result: StudyResult, load: Load) -> Digest:
     bins: dict[tuple[str, str], metrics.Bins] = {}
     epistemic: dict[tuple[str, str], list[np.ndarray]] = {}
     disagreement: dict[tuple[str, str], list[np.ndarray]] = {}
-    for run in result.runs:
-        if run.status == "diverged":
-            continue
-        predictions = load(run.method, run.seed)
+    for method, seed in result.predicted:
+        predictions = load(method, seed)
         names = [key.removesuffix("/log_probs") for key in predictions if key.endswith("/log_probs")]
         for name in names:
             if name == "test" or name.startswith("ood/"):
                 information, matrix = _of_members(predictions[f"{name}/log_probs"])
-                epistemic.setdefault((run.method, name), []).append(np.asarray(information))
-                disagreement.setdefault((run.method, name), []).append(np.asarray(matrix))
+                epistemic.setdefault((method, name), []).append(np.asarray(information))
+                disagreement.setdefault((method, name), []).append(np.asarray(matrix))
         for name, group in _calibrated(names).items():
             filled = _bins(predictions[f"{name}/log_probs"], predictions[f"{name}/labels"])
-            known = bins.get((run.method, group))
-            bins[run.method, group] = filled if known is None else known + filled
+            known = bins.get((method, group))
+            bins[method, group] = filled if known is None else known + filled
     return Digest(
         bins,
         {key: np.concatenate(values) for key, values in epistemic.items()},

@@ -8,7 +8,8 @@ from be_jax.report.summary import compared_sets
 from be_jax.report.table import Cell, Column, Table
 from be_jax.results import StudyResult
 
-_NOTE = "Means over seeds, paired by seed, with a 95 % bootstrap interval over seeds."
+_PAIRED = "Means over seeds, paired by seed, with a 95 % bootstrap interval over seeds."
+_POOLED = "Ratios of means, with a 95 % interval over the method's seeds and the networks of the pool."
 
 
 def gain_table(result: StudyResult) -> list[Table]:
@@ -25,9 +26,11 @@ def gain_table(result: StudyResult) -> list[Table]:
         for name in sets
         for metric in (columns.NLL, columns.ACCURACY)
     )
-    note = f"{_NOTE} 0 % is a single network, 100 % a deep ensemble; undefined: those two do not differ measurably, or "
+    scale = "0 % is a single network, 100 % a deep ensemble; undefined: those two do not differ measurably, or too few"
     return [
-        _table(result, "Gain recovered, of the deep ensemble's over a single network", shown, f"{note}too few seeds.")
+        _table(
+            result, "Gain recovered, of the deep ensemble's over a single network", shown, f"{_note(result)} {scale}"
+        )
     ]
 
 
@@ -46,8 +49,17 @@ def diversity_table(result: StudyResult) -> list[Table]:
         for name in sets
     )
     return [
-        _table(result, "Diversity of the members, of the deep ensemble's", shown, f"{_NOTE} MI: mutual information.")
+        _table(
+            result,
+            "Diversity of the members, of the deep ensemble's",
+            shown,
+            f"{_note(result)} MI: mutual information.",
+        )
     ]
+
+
+def _note(result: StudyResult) -> str:
+    return _POOLED if result.pooled else _PAIRED
 
 
 def _compared(result: StudyResult) -> list[str]:

@@ -35,6 +35,8 @@ def gain_recovered(result: StudyResult, method: str, set_name: str, metric: str)
     Undefined where the deep ensemble's own gain is not told from 0 by its paired 95 % t-interval, or is a loss. The
     metric must be good or bad in itself.
     """
+    if result.pooled:
+        return pooled_ratio(result, method, set_name, metric, over_single=True)
     scores, reason = _paired(result, (method, SINGLE, DEEP_ENSEMBLE), set_name, metric)
     if reason:
         return _undefined(scores.shape[1], reason)
@@ -50,6 +52,8 @@ def diversity_ratio(result: StudyResult, method: str, set_name: str, metric: str
 
     Undefined where the deep ensemble's own is not told from 0 by its 95 % t-interval.
     """
+    if result.pooled:
+        return pooled_ratio(result, method, set_name, metric, over_single=False)
     scores, reason = _paired(result, (method, DEEP_ENSEMBLE), set_name, metric)
     if reason:
         return _undefined(scores.shape[1], reason)
@@ -57,7 +61,12 @@ def diversity_ratio(result: StudyResult, method: str, set_name: str, metric: str
 
 
 def paired_difference(result: StudyResult, method: str, other: str, set_name: str, metric: str) -> Estimate:
-    """Mean of method - other over the seeds that both have, with its 95 % t-interval."""
+    """Mean of method - other over the seeds that both have, with its 95 % t-interval.
+
+    A deep ensemble from a pool has no seeds in common with `method`: then Welch's interval for two means.
+    """
+    if result.pooled and other == DEEP_ENSEMBLE:
+        return _difference_from_pool(result, method, set_name, metric)
     scores, _ = _paired(result, (method, other), set_name, metric)
     return estimate(scores[0] - scores[1])
 
@@ -83,6 +92,61 @@ def ratio_of_means(numerators: np.ndarray, denominators: np.ndarray, if_none: st
     ratios = sign * numerators[chosen].mean(axis=1) / np.maximum(sign * denominators[chosen].mean(axis=1), _TINY)
     lower, upper = np.quantile(ratios, [tail, 1 - tail])
     return Ratio(float(numerators.mean() / denominators.mean()), float(lower), float(upper), n)
+
+
+def pooled_ratio(result: StudyResult, method: str, set_name: str, metric: str, *, over_single: bool) -> Ratio:
+    """`gain_recovered` (`over_single`) or `diversity_ratio` where the deep ensemble comes from a pool of networks.
+
+    Nothing is paired. The variance is the sum of the jackknife's over networks, which the single network and the deep
+    ensemble share, and that of the method's mean over seeds; the interval is Student's with Welch's degrees of freedom.
+    """
+    values = _values(result, method, set_name, metric)
+    sizes = {record.size: record.scores.get(set_name, {}).get(metric) for record in result.pool}
+    assert result.pooled
+    deep, single = sizes[result.pooled.size], sizes.get(1)
+    if deep is None or (over_single and single is None) or len(values) < 2:
+        return _undefined(len(values), f"an interval needs at least 2 seeds, here {len(values)}")
+    deep_ensemble = np.array([deep.mean, *deep.without])
+    origin = np.array([single.mean, *single.without]) if over_single and single else np.zeros_like(deep_ensemble)
+    spans = deep_ensemble - origin
+    networks = len(deep.without)
+    error = math.sqrt((networks - 1) / networks * ((spans[1:] - spans[0]) ** 2).sum())
+    if not abs(spans[0]) > stats.t.ppf((1 + CONFIDENCE) / 2, networks - 1) * error:
+        reason = "the deep ensemble and the single network do not differ measurably"
+        return _undefined(len(values), reason if over_single else "the deep ensemble's own is not measurably above 0")
+    sign = 1 if metric.startswith(_LARGER_IS_BETTER) else -1
+    if over_single and sign * spans[0] < 0:
+        return _undefined(len(values), "the deep ensemble is measurably worse than the single network")
+    ratios = (values.mean() - origin) / spans
+    of_pool = (networks - 1) / networks * ((ratios[1:] - ratios[0]) ** 2).sum()
+    of_method = values.var(ddof=1) / len(values) / spans[0] ** 2
+    half_width = _welch(of_pool, networks, of_method, len(values))
+    return Ratio(float(ratios[0]), float(ratios[0] - half_width), float(ratios[0] + half_width), len(values))
+
+
+def _difference_from_pool(result: StudyResult, method: str, set_name: str, metric: str) -> Estimate:
+    values = _values(result, method, set_name, metric)
+    assert result.pooled
+    deep = result.pooled.scores[set_name][metric]
+    if len(values) < 2:
+        return Estimate(float(values.mean()) - deep.mean if len(values) else math.nan, math.nan, len(values))
+    of_method = values.var(ddof=1) / len(values)
+    half_width = _welch(deep.standard_error**2, len(deep.without), of_method, len(values))
+    return Estimate(float(values.mean()) - deep.mean, half_width, len(values))
+
+
+def _welch(variance: float, n: int, other_variance: float, other_n: int) -> float:
+    """Half-width of the 95 % interval of a sum with these variances of means over n and over other_n values."""
+    total = variance + other_variance
+    if total == 0:
+        return 0.0
+    freedom = total**2 / (variance**2 / (n - 1) + other_variance**2 / (other_n - 1))
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * math.sqrt(total))
+
+
+def _values(result: StudyResult, method: str, set_name: str, metric: str) -> np.ndarray:
+    runs = [run.scores.get(set_name, {}) for run in result.runs if run.method == method]
+    return np.array([scores[metric] for scores in runs if metric in scores], np.float64)
 
 
 def _undefined(seeds: int, reason: str) -> Ratio:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from be_jax.results import StudyResult
+from be_jax.results import PoolScore, StudyResult
 
 CONFIDENCE = 0.95
 
@@ -47,8 +47,19 @@ def summarise(result: StudyResult) -> pd.DataFrame:
         for set_name, scores in run.scores.items():
             for metric, value in scores.items():
                 values.setdefault((run.method, set_name, metric), []).append(value)
-    index = pd.MultiIndex.from_tuples(list(values), names=["method", "set", "metric"])
-    return pd.DataFrame([estimate(v) for v in values.values()], index=index, columns=list(Estimate._fields))
+    estimates = {key: estimate(v) for key, v in values.items()}
+    if result.pooled:
+        for set_name, pooled in result.pooled.scores.items():
+            estimates |= {("deep_ensemble", set_name, metric): of_pool(score) for metric, score in pooled.items()}
+    index = pd.MultiIndex.from_tuples(list(estimates), names=["method", "set", "metric"])
+    return pd.DataFrame(list(estimates.values()), index=index, columns=list(Estimate._fields))
+
+
+def of_pool(score: PoolScore) -> Estimate:
+    """The same of deep ensembles from a pool of n networks: t_{0.975, n - 1} jackknife standard errors."""
+    n = len(score.without)
+    half_width = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * score.standard_error if n > 1 else math.nan
+    return Estimate(score.mean, float(half_width), n)
 
 
 def look_up(summary: pd.DataFrame, method: str, set_name: str, metric: str) -> Estimate:

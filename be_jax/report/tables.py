@@ -59,13 +59,23 @@ def runs_table(result: StudyResult) -> Table:
 
 def seeds_note(result: StudyResult) -> str:
     """How the numbers of a table are to be read."""
-    counts = sorted({len(runs_of(result, method)) for method in result.methods})
+    counts = sorted({len(runs) for method in result.methods if (runs := runs_of(result, method))})
     some = any(run.status == "diverged" for run in result.runs)
     rest = "The best mean of each column is bold." + " A fraction after a name: the runs that did not diverge." * some
     if counts == [1]:
         return f"One seed, so there are no intervals. {rest}"
     seeds = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
-    return f"Mean ± half-width of the 95 % t-interval over {seeds} seeds. {rest}"
+    pool = f" {pool_note(result)}" if result.pooled else ""
+    return f"Mean ± half-width of the 95 % t-interval over {seeds} seeds.{pool} {rest}"
+
+
+def pool_note(result: StudyResult) -> str:
+    """Where the deep ensembles come from, if from a pool."""
+    assert result.pooled
+    return (
+        f"The deep ensemble's figures are means over sets of {result.pooled.size} of the {len(result.pooled.networks)} "
+        "single networks, its intervals the jackknife's over networks."
+    )
 
 
 def _score_table(result: StudyResult, set_name: str, title: str, metrics: tuple[Metric, ...], note: str) -> Table:
@@ -81,7 +91,7 @@ def _runs_row(result: StudyResult, method: str) -> tuple[Cell, ...]:
     texts = (
         parameters(result, method),
         _SECONDS.shown(estimate([run.seconds for run in whole])),
-        ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)),
+        ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "from the pool",
         _EPOCHS.shown(estimate([run.epochs for run in whole])),
         _EPOCHS.shown(estimate([run.best_epoch for run in whole])),
     )
@@ -90,4 +100,7 @@ def _runs_row(result: StudyResult, method: str) -> tuple[Cell, ...]:
 
 def parameters(result: StudyResult, method: str) -> str:
     """Trained numbers of the method, over all members."""
-    return " / ".join(f"{n:,}" for n in sorted({run.parameters for run in runs_of(result, method)}))
+    counts = {run.parameters for run in runs_of(result, method)}
+    if not counts and result.pooled:
+        counts = {result.pooled.parameters}
+    return " / ".join(f"{n:,}" for n in sorted(counts))

@@ -4,6 +4,7 @@ from be_jax.report.digest import Load, digest
 from be_jax.report.figures.disagreement import disagreement_matrices
 from be_jax.report.figures.histograms import epistemic_histograms
 from be_jax.report.figures.illustration import Illustration
+from be_jax.report.figures.pool import pool_curves
 from be_jax.report.figures.reliability import reliability_diagrams
 from be_jax.report.figures.severity import severity_curves
 from be_jax.results import StudyResult
@@ -15,6 +16,7 @@ def draw_figures(result: StudyResult, load: Load) -> list[Illustration]:
     """All figures for which there is something to draw, in reading order. Reads each run's predictions once."""
     examples = digest(result, load)
     drawn = [
+        pool_curves(result),
         severity_curves(result),
         reliability_diagrams(result, examples),
         epistemic_histograms(result, examples),

@@ -32,7 +32,8 @@ def reliability_diagrams(result: StudyResult, examples: Digest) -> Illustration 
         axes.set(xlim=(0, 1.02), ylim=(0, 1.02))
         tidy(below, x="confidence (mean over the bin)", y="fraction")
         below.set_yscale("log")
-        below.set_ylim(min(below.get_ylim()[0], 0.01), 1.5)
+        lowest = below.get_ylim()[0]  # 0 where nothing is drawn
+        below.set_ylim(min(lowest, 0.01) if lowest > 0 else 0.01, 1.5)
         below.yaxis.set_minor_formatter(NullFormatter())
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1))
