@@ -8,10 +8,13 @@ import matplotlib.colors
 import numpy as np
 import pytest
 import scipy.ndimage
+import scipy.stats
 from PIL import Image
+from test_data_tfds import FOLDER, needs_folder
 
-from be_jax.data import COLOUR_CORRUPTIONS, CORRUPTIONS, corrupt, shifted_sets
-from be_jax.data.corruptions.colour import blur, digital, filters, light, noise, weather
+from be_jax.data import COLOUR_CORRUPTIONS, CORRUPTIONS, as_float, corrupt, load_split, shifted_sets
+from be_jax.data.corruptions import geometry
+from be_jax.data.corruptions.colour import blur, digital, filters, light, noise, spatter, weather
 
 NAMES = tuple(COLOUR_CORRUPTIONS)
 DETERMINISTIC = {
@@ -63,9 +66,41 @@ def test_severity_distance_range_key_and_batch(name, images):
     if name not in NOT_GROWING:
         assert distances == sorted(distances), distances
     np.testing.assert_array_equal(corrupt(name, key, images, 3), results[3])
-    np.testing.assert_array_equal(corrupt(name, key, images[:5], 3), results[3][:5])
+    np.testing.assert_array_equal(corrupt(name, key, images.at[5:].set(images[:-5]), 3)[:5], results[3][:5])
     other = corrupt(name, jax.random.key(2), images, 3)
     assert bool((other == results[3]).all()) == (name in DETERMINISTIC)
+    in_two_places = corrupt(name, key, images.at[1].set(images[0]), 3)[:2]
+    assert bool((in_two_places[0] == in_two_places[1]).all()) == (name in DETERMINISTIC)
+
+
+def test_a_prefix_gets_the_same(images):
+    """The images are corrupted in chunks of 250."""
+    many = jnp.tile(images, (11, 1, 1, 1))
+    whole = corrupt("generated_speckle_noise", jax.random.key(0), many, 2)
+    part = corrupt("generated_speckle_noise", jax.random.key(0), many[:260], 2)
+    np.testing.assert_allclose(part, whole[:260], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def real():
+    """As many as ``images``: no new compilation."""
+    return as_float(load_split("cifar10", "test", data_dir=FOLDER).images[:24])
+
+
+@needs_folder
+@pytest.mark.parametrize("name", NAMES)
+def test_distance_grows_on_real_images_but_for_four(name, real):
+    results = [corrupt(name, jax.random.key(1), real, severity) for severity in range(1, 6)]
+    distances = [float(jnp.abs(result - real).mean()) for result in results]
+    assert min(distances) > 0.003
+    assert (distances == sorted(distances)) == (name not in NOT_GROWING), distances
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_size_and_a_traced_severity(name):
+    batch, severity = jax.ShapeDtypeStruct((4, 24, 30, 3), jnp.float32), jax.ShapeDtypeStruct((), jnp.int32)
+    out = jax.eval_shape(lambda x, s: corrupt(name, jax.random.key(0), x, s), batch, severity)
+    assert (out.shape, out.dtype) == (batch.shape, batch.dtype)
 
 
 @pytest.mark.parametrize("name", ["generated_fog", "generated_saturate"])
@@ -75,6 +110,12 @@ def test_grey_images_are_refused(name):
         corrupt(name, jax.random.key(0), jnp.zeros((2, 32, 32, 1)), 1)
     with pytest.raises(ValueError, match="needs RGB images"):
         shifted_sets(grey, jax.random.key(0), corruptions=[name])
+
+
+def test_a_missing_pillow_is_named(images, monkeypatch):
+    monkeypatch.setattr(digital.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r'needs Pillow: pip install "be-jax\[data\]"'):
+        digital.jpeg_compression(jax.random.key(0), images[0], jnp.int32(1))
 
 
 @pytest.mark.parametrize("severity", range(1, 6))
@@ -116,6 +157,19 @@ def test_the_filter_of_elastic_shifts_is_scipy_s(sigma):
     matrix = filters.gaussian_matrix(32, sigma, truncate=3, pad="symmetric")
     expected = scipy.ndimage.gaussian_filter(draw[..., 0], sigma, mode="reflect", truncate=3)
     np.testing.assert_allclose(filters.filtered(draw, matrix, matrix)[..., 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["mirror", "reflect"])
+def test_the_two_ways_to_mirror_are_scipy_s(images, mode):
+    """OpenCV's BORDER_REFLECT_101, of the affine map, is scipy's "mirror"; the shifts take scipy's "reflect"."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.indices((32, 32)) + rng.uniform(-6, 6, (2, 32, 32))
+    expected = [
+        scipy.ndimage.map_coordinates(np.asarray(images[0, ..., c]), [rows, columns], order=1, mode=mode)
+        for c in range(3)
+    ]
+    ours = geometry.sample(images[0], jnp.asarray(rows), jnp.asarray(columns), mode)
+    np.testing.assert_allclose(ours, np.stack(expected, -1), atol=1e-5)
 
 
 @pytest.mark.parametrize("severity", range(1, 6))
@@ -174,6 +228,19 @@ def test_moments_of_the_noise():
     assert set(np.unique(impulse)) == {np.float32(0), np.float32(0.4), np.float32(1)}
 
 
+@pytest.mark.parametrize("severity", range(1, 6))
+def test_shot_noise_is_scipy_s_poisson_clipped(severity):
+    """Up to rounding where a draw falls on a step: the same count in all but 1 of 500 values, else the next one."""
+    white = (500, 250, 100, 75, 50)[severity - 1]
+    image = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+    image[0] = 0
+    counts = white * at(noise.shot_noise, jnp.asarray(image), severity)
+    draw = np.asarray(jax.random.uniform(jax.random.key(0), image.shape), np.float64)
+    expected = np.clip(scipy.stats.poisson.ppf(draw, white * image.astype(np.float64)), 0, white)
+    assert (np.abs(counts - expected) > 0.1).mean() < 0.002
+    np.testing.assert_allclose(counts, expected, atol=1.1)
+
+
 def test_motion_blur_along_the_rows_is_a_one_sided_gaussian():
     image = jnp.zeros((9, 32, 1)).at[4, 20].set(1.0)
     blurred = np.asarray(filters.motion_blurred(image, jnp.int32(6), jnp.float32(2), jnp.float32(0)))[4, :, 0]
@@ -182,13 +249,95 @@ def test_motion_blur_along_the_rows_is_a_one_sided_gaussian():
     assert blurred[21:].sum() == 0
 
 
-def test_plasma_spans_0_to_1_and_is_smoother_where_it_decays_faster():
-    rough, smooth = (np.asarray(weather.plasma(jax.random.key(0), 32, jnp.float32(d))) for d in (1.2, 3.0))
-    for heights in (rough, smooth):
-        assert heights.shape == (32, 32)
-        assert heights.min() == 0
-        assert heights.max() == pytest.approx(1)
+@pytest.mark.parametrize("angle", [-45.0, 20.0, -100.0])
+def test_motion_blur_reads_along_its_angle(angle):
+    """ImageMagick, of which there is no library here, reads pixel k at (k cos, k sin) (right, down), halves down."""
+    image = np.random.default_rng(0).random((32, 32, 3)).astype(np.float32)
+    blurred = jax.jit(filters.motion_blurred)(image, 9, 2.5, angle)
+    weights = np.exp(-(np.arange(19) ** 2) / (2 * 2.5**2))
+    framed = np.pad(image, ((20, 20), (20, 20), (0, 0)), mode="edge")
+    expected = np.zeros_like(image)
+    for step, weight in enumerate(weights / weights.sum()):
+        right, down = (int(np.ceil(step * f(np.deg2rad(angle)) - 0.5)) for f in (np.cos, np.sin))
+        expected += weight * framed[20 + down : 52 + down, 20 + right : 52 + right]
+    np.testing.assert_allclose(blurred, expected, atol=1e-5)
+
+
+plasma = jax.jit(weather.plasma, static_argnames="size")
+
+
+def test_plasma_is_a_diamond_square_fractal():
+    """With a fast decay only the first draws count, and every later point is the mean of its four neighbours."""
+    heights = np.asarray(plasma(jax.random.key(0), 8, jnp.float32(1e4)))
+    mean = scipy.ndimage.convolve(heights, np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4, mode="wrap")
+    diagonal = scipy.ndimage.convolve(heights, np.array([[1, 0, 1], [0, 0, 0], [1, 0, 1]]) / 4, mode="wrap")
+    np.testing.assert_allclose(heights[1::2, 1::2], diagonal[1::2, 1::2], atol=1e-5)
+    np.testing.assert_allclose(heights[::2, 1::2], mean[::2, 1::2], atol=1e-5)
+    np.testing.assert_allclose(heights[1::2, ::2], mean[1::2, ::2], atol=1e-5)
+    assert [heights.min(), heights.max()] == pytest.approx([0, 1])
+
+
+def test_plasma_is_smoother_where_it_decays_faster():
+    rough, smooth = (np.asarray(plasma(jax.random.key(0), 8, jnp.float32(decay))) for decay in (1.2, 3.0))
     assert np.abs(np.diff(rough, axis=0)).mean() > 1.5 * np.abs(np.diff(smooth, axis=0)).mean()
+
+
+def test_fog_leaves_black_and_the_brightest_value():
+    assert not np.asarray(corrupt("generated_fog", jax.random.key(0), jnp.zeros((24, 32, 32, 3)), 5)).any()
+    white = np.asarray(corrupt("generated_fog", jax.random.key(0), jnp.ones((24, 32, 32, 3)), 3))  # (1 + 0.75 p) / 1.75
+    np.testing.assert_allclose([white.min(), white.max()], [1 / 1.75, 1], atol=1e-6)
+
+
+def test_snow_is_a_layer_and_the_same_turned_round(images):
+    black, snowy = (
+        np.asarray(corrupt("generated_snow", jax.random.key(0), x, 4)) for x in (jnp.zeros_like(images), images)
+    )
+    np.testing.assert_allclose(black, black[:, ::-1, ::-1], atol=1e-6)
+    assert black.min() == pytest.approx(0.15 * 0.5)
+    grey = (np.asarray(images) @ np.array([0.299, 0.587, 0.114]))[..., None]
+    paler = 0.85 * np.asarray(images) + 0.15 * np.maximum(images, 1.5 * grey + 0.5)
+    expected = np.minimum(paler + black - 0.15 * 0.5, 1)
+    np.testing.assert_allclose(snowy[black < 1], expected[black < 1], atol=1e-5)
+
+
+def test_spatter_is_pale_water_or_brown_mud(images):
+    black = jnp.zeros_like(images)
+    water, mud = (np.asarray(corrupt("generated_spatter", jax.random.key(0), black, s)) for s in (3, 5))
+    np.testing.assert_allclose(water.max((1, 2)), np.tile(0.5 * np.array([175, 238, 238]) / 255, (24, 1)), atol=1e-5)
+    np.testing.assert_allclose(mud / mud.max(), (mud[..., :1] / mud.max()) * np.array([63, 42, 20]) / 63, atol=1e-6)
+    cover = mud[..., :1] * 255 / 63
+    assert set(np.unique(cover < 0.8 - 1e-6)) == {False, True}
+    assert not cover[cover < 0.8 - 1e-6].any()
+    muddy = np.asarray(corrupt("generated_spatter", jax.random.key(0), images, 5))
+    np.testing.assert_allclose(muddy, np.asarray(images) * (1 - cover) + mud, atol=1e-5)
+
+
+def test_distances_are_scipy_s():
+    points = np.random.default_rng(0).random((20, 30)) < 0.02
+    expected = scipy.ndimage.distance_transform_edt(~points)
+    np.testing.assert_allclose(spatter.distance_to(jnp.asarray(points)), expected, atol=1e-5)
+    assert np.isinf(spatter.distance_to(jnp.zeros((4, 4), bool))).all()
+
+
+def test_equalised_values_are_ranks():
+    """255 times the part of the pixels, less the lowest, that are no higher; one value alone stays."""
+    image = np.random.default_rng(0).integers(3, 19, (16, 16))
+    above = (image > image.min()).sum()
+    expected = [[round(255 * ((image <= v) & (image > image.min())).sum() / above) for v in row] for row in image]
+    np.testing.assert_array_equal(spatter.equalise(jnp.asarray(image, jnp.float32), 20), expected)
+    np.testing.assert_array_equal(spatter.equalise(jnp.full((4, 4), 7.0), 20), 7)
+
+
+def test_canny_keeps_ridges_of_the_gradient_that_touch_a_strong_one():
+    """Made images, for want of a library here with OpenCV's form: skimage smooths first and has other thresholds."""
+    canny = jax.jit(spatter.canny)
+    step = np.zeros((12, 12), np.float32)
+    step[:, 6:] = np.arange(5, 65, 5)[:, None]  # the gradient's norm is about 4 times the height of the step
+    edges = np.asarray(canny(step, 50.0, 150.0))
+    np.testing.assert_array_equal(np.argwhere(edges), [[row, 6] for row in range(1, 12)])  # as OpenCV finds
+    assert not canny(np.minimum(step, 30), 50.0, 150.0).any()  # nothing strong
+    assert not canny(np.full((12, 12), 99, np.float32), 50.0, 150.0).any()
+    np.testing.assert_array_equal(canny(step.T, 50.0, 150.0), edges.T)
 
 
 def test_glass_takes_each_pixel_from_above_and_left_and_leaves_the_border():
@@ -198,6 +347,14 @@ def test_glass_takes_each_pixel_from_above_and_left_and_leaves_the_border():
     assert set(np.unique(moved[2:, 2:])) <= {-0.0, 0.0, 1.0}
     assert 0.4 < moved[2:, 2:].mean() < 0.6
     assert not moved[:2].any()
+
+
+def test_glass_reaches_twice_as_far_from_severity_4_on():
+    rows, columns = np.indices((32, 32)) / 31
+    image = jnp.asarray(np.stack([rows, columns, 0 * rows], -1), jnp.float32)
+    moved = np.round(31 * (np.asarray(image) - at(blur.glass_blur, image, 4))[8:-8, 8:-8, :2])
+    odds = [(moved == step).mean() for step in (0, 1, 2)]
+    np.testing.assert_allclose(odds, [0.25, 0.5, 0.25], atol=0.08)
 
 
 def test_elastic_at_severity_1_is_affine_only(images):

@@ -25,7 +25,7 @@ def defocus_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.A
 
 
 def disk(radius: float, sigma: float) -> np.ndarray:
-    """The kernel `[5, 5]` of `defocus_blur`, for a radius below 2."""
+    """The kernel ``[5, 5]`` of ``defocus_blur``, for a radius below 2."""
     places = np.arange(-2, 3)
     inside = (places[:, None] ** 2 + places[None] ** 2 <= radius**2).astype(np.float64)
     weights = np.exp(-0.5 * (np.arange(-1, 2) / sigma) ** 2)
@@ -76,7 +76,7 @@ def zoom_blur(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Arra
 
 
 def by_sigma(image: jax.Array, severity: jax.Array, sigmas: tuple[float, ...]) -> jax.Array:
-    """Gaussian filter of `image [h, w, ch]`, with one of five standard deviations."""
+    """Gaussian filter of ``image [h, w, ch]``, with one of five standard deviations."""
     rows, columns = (
         jnp.asarray(np.stack([gaussian_matrix(size, sigma) for sigma in sigmas]))[severity - 1]
         for size in image.shape[:2]

@@ -18,7 +18,7 @@ def elastic_transform(key: jax.Array, image: jax.Array, severity: jax.Array) -> 
     """A random affine map, then random shifts that vary smoothly over the image; linear interpolation, edges mirrored.
 
     Constants are fractions of the image's side. Departs in the affine map's interpolation, which is exact here and to
-    1/32 pixel in OpenCV.
+    1/32 pixel in the OpenCV of the time.
     """
     affine_key, shift_key = jax.random.split(key)
     size = image.shape[0]
@@ -78,7 +78,7 @@ def jpeg_compression(key: jax.Array, image: jax.Array, severity: jax.Array) -> j
 
 
 def _jpeg(images: np.ndarray, quality: np.ndarray) -> np.ndarray:
-    """`images [..., h, w, 3]` of `quality [...]`, stored and read back."""
+    """``images [..., h, w, 3]`` of ``quality [...]``, stored and read back."""
     from PIL import Image
 
     images, quality = np.asarray(images), np.asarray(quality)

@@ -1,4 +1,4 @@
-"""Linear filters: as matrices `[size, size]` for rows and for columns, made while tracing, and as small kernels."""
+"""Linear filters: as matrices ``[size, size]`` for rows and for columns, made while tracing, and as small kernels."""
 
 import math
 from typing import Literal
@@ -13,7 +13,7 @@ Pad = Literal["edge", "symmetric", "reflect", "constant"]
 
 
 def gaussian_matrix(size: int, sigma: float, *, truncate: float = 4.0, pad: Pad = "edge") -> np.ndarray:
-    """`scipy.ndimage.gaussian_filter1d`; `pad` "edge" is its mode "nearest", "symmetric" its "reflect"."""
+    """``scipy.ndimage.gaussian_filter1d``; ``pad`` "edge" is its mode "nearest", "symmetric" its "reflect"."""
     reach = int(truncate * sigma + 0.5)
     offsets = np.arange(-reach, reach + 1)
     weights = np.exp(-0.5 * (offsets / sigma) ** 2) if reach else np.ones(1)
@@ -25,7 +25,7 @@ def gaussian_matrix(size: int, sigma: float, *, truncate: float = 4.0, pad: Pad 
 
 
 def zoom_matrix(size: int, factor: float) -> np.ndarray:
-    """Enlarges the middle by `factor` with linear interpolation (`scipy.ndimage.zoom`) and cuts out `size`."""
+    """Enlarges the middle by ``factor`` with linear interpolation (``scipy.ndimage.zoom``) and cuts out ``size``."""
     cut = math.ceil(size / factor)
     enlarged = round(cut * factor)
     trim = (enlarged - size) // 2
@@ -34,7 +34,7 @@ def zoom_matrix(size: int, factor: float) -> np.ndarray:
 
 
 def box_matrix(size: int, small: int) -> np.ndarray:
-    """`[small, size]`: each output is the mean of the inputs whose centres are within half a step (as Pillow)."""
+    """``[small, size]``: each output is the mean of the inputs whose centres are within half a step (as Pillow)."""
     step = size / small
     centres = (np.arange(small) + 0.5) * step
     reach = max(step, 1) / 2
@@ -47,14 +47,14 @@ def box_matrix(size: int, small: int) -> np.ndarray:
 
 
 def filtered(image: jax.Array, rows: jax.Array, columns: jax.Array) -> jax.Array:
-    """`rows @ image @ columns^T` for every channel of `image [h, w, ch]`."""
+    """``rows @ image @ columns^T`` for every channel of ``image [h, w, ch]``."""
     return jnp.einsum("ij,jkc,lk->ilc", rows, image, columns)
 
 
 def correlated(image: jax.Array, kernel: jax.Array | np.ndarray, pad: Pad = "reflect") -> jax.Array:
-    """`image [h, w, ...]`, each pixel the sum of its neighbours times `kernel [k, k]`, k odd.
+    """``image [h, w, ...]``, each pixel the sum of its neighbours times ``kernel [k, k]``, k odd.
 
-    `pad` "reflect" is OpenCV's default and the mode "mirror" of `scipy.ndimage.correlate`.
+    ``pad`` "reflect" is OpenCV's default and the mode "mirror" of ``scipy.ndimage.correlate``.
     """
     height, width, *rest = image.shape
     reach = len(kernel) // 2
@@ -66,7 +66,7 @@ def correlated(image: jax.Array, kernel: jax.Array | np.ndarray, pad: Pad = "ref
 
 
 def motion_blurred(image: jax.Array, reach: jax.Array, sigma: jax.Array, angle: jax.Array) -> jax.Array:
-    """ImageMagick's motion blur: a one-sided Gaussian over `2 reach + 1` pixels, at `angle` degrees, edges repeated."""
+    """ImageMagick's motion blur: one-sided Gaussian of ``2 reach + 1`` pixels at ``angle`` degrees, edges repeated."""
     taps = jnp.arange(MOTION_TAPS)
     weights = jnp.where(taps < 2 * reach + 1, jnp.exp(-(taps**2) / (2 * sigma**2)), 0)
     radians = jnp.deg2rad(angle)

@@ -18,8 +18,9 @@ _FAR = 20  # pixels beyond which the distance to a rim no longer matters
 def spatter(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
     """Drops where blurred noise passes a threshold: pale water at severities 1 to 3, brown mud at 4 and 5.
 
-    Distances to the rim of a drop are Euclidean, where OpenCV approximates them; an image on which no drop falls stays
-    as it is, where the published program divides by zero.
+    Distances to the rim of a drop are Euclidean, where OpenCV approximates them: 0.002 on average, up to 0.3 in
+    single values. A height above 255 counts as 255, where the published program wraps around; and an image on
+    which no drop falls stays as it is, where that divides by zero.
     """
     mean, spread, least = (
         at_severity(severity, column)

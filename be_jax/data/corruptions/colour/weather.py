@@ -38,7 +38,7 @@ def snow(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
 
 
 def fog(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
-    """Mixes the image with a plasma fractal: `(image + c plasma) max / (max + c)`, c from 0.2 to 1.5."""
+    """Mixes the image with a plasma fractal: ``(image + c plasma) max / (max + c)``, c from 0.2 to 1.5."""
     amount = at_severity(severity, (0.2, 0.5, 0.75, 1.0, 1.5))
     decay = at_severity(severity, (3.0, 3.0, 2.5, 2.0, 1.75))
     height, width, _ = image.shape
@@ -47,10 +47,10 @@ def fog(key: jax.Array, image: jax.Array, severity: jax.Array) -> jax.Array:
 
 
 def plasma(key: jax.Array, size: int, decay: jax.Array) -> jax.Array:
-    """Diamond-square fractal `[size, size]` on a torus, spanning [0, 1]; size is a power of two.
+    """Diamond-square fractal ``[size, size]`` on a torus, spanning [0, 1]; size is a power of two.
 
     Each round doubles the grid: a new point is the mean of its four neighbours plus a uniform draw, first in the middle
-    of the squares, then on their sides. The spread of the draw falls by `decay^2` from round to round.
+    of the squares, then on their sides. The spread of the draw falls by ``decay^2`` from round to round.
     """
     heights = jnp.zeros((1, 1))
     for octave in range(size.bit_length() - 1):
