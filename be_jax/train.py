@@ -16,7 +16,8 @@ import optax
 from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.keys import Purpose, key_for
-from be_jax.metrics import Mean, accuracy, mixture, nll
+from be_jax.likelihood import CATEGORICAL, Likelihood
+from be_jax.metrics import Mean
 from be_jax.optim import make_optimizer
 
 RUNNING, STOPPED, DIVERGED = 0, 1, 2
@@ -74,9 +75,17 @@ class EpochMetrics(NamedTuple):
 
 
 class Trainer(NamedTuple):
-    """The two pure functions of a run: `init(seed, images)` and `epoch(seed, state, images, labels, validation)`."""
+    """The pure functions of a run: `init(seed, images)`, `epoch(seed, state, images, labels, validation)`, and the step
+    that an epoch scans over, `step(seed, step_index, state, images, labels, rows) -> (state, loss)`.
+
+    `images [n, ...]` and `labels [n]` are the whole training set, of which a step sees `rows` (see `epoch_order`).
+    """
 
     init: Callable[[jax.Array, jax.Array], RunState]
+    step: Callable[
+        [jax.Array, jax.Array, TrainState, jax.Array, jax.Array, jax.Array],
+        tuple[TrainState, jax.Array],
+    ]
     epoch: Callable[[jax.Array, RunState, jax.Array, jax.Array, Padded], tuple[RunState, EpochMetrics]]
 
 
@@ -87,8 +96,9 @@ def make_trainer(
     preprocess: Preprocess,
     axis_name: str | None = None,
     augment: Augment | None = None,
+    likelihood: Likelihood = CATEGORICAL,
 ) -> Trainer:
-    """The initial state of a run, and its epoch as one program: a scan over steps, then validation and early stopping.
+    """The initial state of a run, its step, and its epoch as one program: a scan over steps, then validation.
 
     Args:
       ensemble: what to train.
@@ -98,6 +108,7 @@ def make_trainer(
       axis_name: mapped axis over which batches are split, or None.
       augment: of a training image, inside the compiled step; its key depends on the seed, the step and the image's
         place in the global batch.
+      likelihood: what the outputs say of the labels: classes, or real numbers (`be_jax.likelihood.GAUSSIAN`).
     """
     ensemble = ensemble.split_over(axis_name)
     steps = num_examples // config.batch_size
@@ -113,7 +124,7 @@ def make_trainer(
         return RunState(train, variables, infinity, zero, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
 
     def loss(weights: Any, statistics: Any, x: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
-        logits, updates = ensemble.apply(
+        outputs, updates = ensemble.apply(
             {**weights, **statistics},
             x,
             train=True,
@@ -121,20 +132,10 @@ def make_trainer(
             x_per_member=config.batch_mode != "repeat",
             mutable=list(statistics),
         )
-        labels = jnp.broadcast_to(labels, logits.shape[:-1])
-        per_member = optax.softmax_cross_entropy_with_integer_labels(logits.astype(jnp.float32), labels).mean(-1)
+        labels = jnp.broadcast_to(labels, outputs.shape[:-1])
+        per_member = likelihood.member_nll(outputs.astype(jnp.float32), labels).mean(-1)
         total = per_member.sum() if config.loss_reduction == "sum" else per_member.mean()
         return total, (per_member.mean(), {**statistics, **updates})
-
-    def step(seed: jax.Array, step_index: jax.Array, state: TrainState, x: jax.Array, y: jax.Array) -> Any:
-        key = key_for(seed, Purpose.DROPOUT, step_index)
-        grads, (member_loss, statistics) = jax.grad(loss, has_aux=True)(
-            state.weights, state.statistics, preprocess(x), y, key
-        )
-        if axis_name is not None:
-            grads, member_loss = jax.lax.pmean((grads, member_loss), axis_name)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
-        return TrainState(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
 
     def augmented(key: jax.Array, images: jax.Array, places: jax.Array) -> jax.Array:
         if augment is None:
@@ -143,6 +144,21 @@ def make_trainer(
         keys = jax.vmap(partial(jax.random.fold_in, key))(places.reshape(-1))
         return jax.vmap(augment)(keys, flat).reshape(images.shape)
 
+    def step(
+        seed: jax.Array, step_index: jax.Array, state: TrainState, images: jax.Array, labels: jax.Array, rows: jax.Array
+    ) -> tuple[TrainState, jax.Array]:
+        places = shard_of(jnp.arange(rows.size).reshape(rows.shape), axis_name)
+        rows = shard_of(rows, axis_name)
+        x = preprocess(augmented(key_for(seed, Purpose.AUGMENT, step_index), images[rows], places))
+        key = key_for(seed, Purpose.DROPOUT, step_index)
+        grads, (member_loss, statistics) = jax.grad(loss, has_aux=True)(
+            state.weights, state.statistics, x, labels[rows], key
+        )
+        if axis_name is not None:
+            grads, member_loss = jax.lax.pmean((grads, member_loss), axis_name)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
+        return TrainState(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
+
     def train_epoch(
         seed: jax.Array, epoch: jax.Array, state: TrainState, images: jax.Array, labels: jax.Array
     ) -> tuple[TrainState, jax.Array]:
@@ -150,10 +166,7 @@ def make_trainer(
 
         def body(state: TrainState, slot: tuple[jax.Array, jax.Array]) -> tuple[TrainState, jax.Array]:
             index, rows = slot
-            places = shard_of(jnp.arange(rows.size).reshape(rows.shape), axis_name)
-            rows = shard_of(rows, axis_name)
-            x = augmented(key_for(seed, Purpose.AUGMENT, epoch * steps + index), images[rows], places)
-            return step(seed, epoch * steps + index, state, x, labels[rows])
+            return step(seed, epoch * steps + index, state, images, labels, rows)
 
         return jax.lax.scan(body, state, (jnp.arange(steps), order))
 
@@ -163,9 +176,10 @@ def make_trainer(
         def body(slot: tuple[jax.Array, Padded]) -> tuple[Mean, Mean]:
             index, chunk = slot
             images, labels, mask = jax.tree.map(lambda a: shard_of(a, axis_name, axis=0), chunk)
-            key = key_for(seed, Purpose.VALIDATE, epoch * chunks + index)
-            log_probs = mixture(ensemble.predict(state.variables, preprocess(images), key))
-            return Mean.of(nll(log_probs, labels), mask), Mean.of(accuracy(log_probs, labels), mask)
+            key = key_for(seed, Purpose.VALIDATE, epoch * chunks + index) if ensemble.samples_at_prediction else None
+            outputs = ensemble.apply(state.variables, preprocess(images), key=key).astype(jnp.float32)
+            scores = likelihood.ensemble_nll(outputs, labels), likelihood.accuracy(outputs, labels)
+            return Mean.of(scores[0], mask), Mean.of(scores[1], mask)
 
         sums = jax.tree.map(lambda a: a.sum(0), jax.lax.map(body, (jnp.arange(chunks), data)))
         if axis_name is not None:
@@ -182,7 +196,7 @@ def make_trainer(
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), after, run)
         return after, EpochMetrics(losses.mean(), validation_nll, validation_accuracy)
 
-    return Trainer(init, epoch)
+    return Trainer(init, step, epoch)
 
 
 def is_running(run: RunState, config: TrainConfig) -> jax.Array:

@@ -30,6 +30,7 @@ ENSEMBLE = [
     "pairwise_kl",
     "pairwise_js",
 ]
+ERRORS = ["same_error", "error_kappa"]
 RANKING = ["auroc", "aupr", "fpr_at_tpr"]
 SELECTIVE = ["aurc", "coverage_at_risk", "risk_at_coverage"]
 ARGUMENTS = {
@@ -37,6 +38,7 @@ ARGUMENTS = {
     **dict.fromkeys(ENSEMBLE, (MEMBERS,)),
     **dict.fromkeys(RANKING, (SCORES[:10], SCORES[10:])),
     **dict.fromkeys(SELECTIVE, (SCORES, CORRECT)),
+    **dict.fromkeys(ERRORS, (MEMBERS, LABELS)),
     "temper": (MEMBERS, 2.0),
     "fit_temperature": (MEMBERS, LABELS),
     "detection": (MEMBERS[:, :10], MEMBERS[:, 10:]),
@@ -59,7 +61,9 @@ def test_jit_is_no_jit_in_one_trace(name: str) -> None:
     assert all(leaf.dtype in (jnp.float32, jnp.int32) for leaf in jax.tree.leaves(expected))
 
 
-@pytest.mark.parametrize("name", ["ece", "adaptive_ece", "classwise_ece", "disagreement_matrix", *SELECTIVE])
+@pytest.mark.parametrize(
+    "name", ["ece", "adaptive_ece", "classwise_ece", "disagreement_matrix", "error_kappa", *SELECTIVE]
+)
 def test_a_mask_of_the_same_shape_is_not_a_new_trace(name: str) -> None:
     metric, arguments = getattr(metrics, name), ARGUMENTS[name]
     traced = jax.jit(chex.assert_max_traces(metric, n=1))
@@ -120,7 +124,20 @@ def test_bad_members(name: str, wrap) -> None:
         metric(MEMBERS.astype(np.int32))
 
 
-@pytest.mark.parametrize("name", [*CALIBRATION, "disagreement_matrix", *SELECTIVE])
+@pytest.mark.parametrize("name", ERRORS)
+def test_bad_members_and_labels(name: str) -> None:
+    metric = getattr(metrics, name)
+    with pytest.raises(ValueError, match=r"\[m, b, c\], got shape \(24, 5\).*log_probs\[None\]"):
+        metric(MEMBERS[0], LABELS)
+    with pytest.raises(TypeError, match="got int32"):
+        metric(MEMBERS.astype(np.int32), LABELS)
+    with pytest.raises(TypeError, match=r"labels must be integers, got float32.*astype"):
+        metric(MEMBERS, LABELS.astype(np.float32))
+    with pytest.raises(ValueError, match=r"b = 24 .* got shape \(23,\)"):
+        metric(MEMBERS, LABELS[:23])
+
+
+@pytest.mark.parametrize("name", [*CALIBRATION, "disagreement_matrix", "error_kappa", *SELECTIVE])
 def test_bad_mask(name: str) -> None:
     metric, arguments = getattr(metrics, name), ARGUMENTS[name]
     with pytest.raises(TypeError, match=r"mask must be boolean .*got int32.*astype\(bool\)"):

@@ -1,4 +1,4 @@
-"""Disagreement and pairwise divergences: by hand, against loops over pairs with scipy, and at probability 0."""
+"""Disagreement, pairwise divergences and error correlation: by hand, against loops over pairs, and at probability 0."""
 
 import itertools
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
+from sklearn.metrics import cohen_kappa_score
 
 from be_jax import metrics
 
@@ -18,6 +19,7 @@ from be_jax import metrics
 decompose, disagreement = jax.jit(metrics.decompose), jax.jit(metrics.disagreement)
 disagreement_matrix = jax.jit(metrics.disagreement_matrix)
 pairwise_js, pairwise_kl = jax.jit(metrics.pairwise_js), jax.jit(metrics.pairwise_kl)
+same_error, error_kappa = jax.jit(metrics.same_error), jax.jit(metrics.error_kappa)
 
 M, B, C = 4, 6, 3
 ALL = [disagreement, pairwise_kl, pairwise_js]
@@ -140,3 +142,67 @@ def test_nan_in_the_matrix_stays_with_its_member() -> None:
     members[1, 0] = np.nan
     expected = np.array([[False, True, False], [True, True, True], [False, True, False]])
     np.testing.assert_array_equal(np.isnan(disagreement_matrix(members)), expected)
+
+
+def test_errors_by_hand() -> None:
+    votes = log_probs_of([np.eye(3)[[0, 1, 1, 1]], np.eye(3)[[0, 1, 2, 0]], np.eye(3)[[0, 1, 2, 0]]])
+    labels = np.array([0, 0, 0, 0])
+    np.testing.assert_allclose(same_error(votes, labels), [0, 1, 1 / 3, 0], atol=1e-7)
+    # Right or wrong: member 0 is [1, 0, 0, 0], members 1 and 2 are [1, 0, 0, 1]; a, b, c, d of 0 and 1: 1, 0, 1, 2.
+    kappa = 2 * (1 * 2 - 0 * 1) / ((1 + 0) * (0 + 2) + (1 + 1) * (1 + 2))
+    np.testing.assert_allclose(error_kappa(votes, labels), (2 * kappa + 1) / 3, rtol=1e-6)
+
+
+@given(ENSEMBLES, hnp.arrays(np.int64, B, elements=st.integers(0, C - 1)))
+@settings(max_examples=50, deadline=None)
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+def test_errors_against_a_loop_over_pairs(members: np.ndarray, labels: np.ndarray) -> None:
+    votes, pairs = members.argmax(-1), list(itertools.combinations(range(M), 2))
+    same = np.mean([(votes[i] == votes[j]) & (votes[i] != labels) for i, j in pairs], axis=0)
+    np.testing.assert_allclose(same_error(members, labels), same, atol=1e-6)
+    correct = votes == labels
+    kappas = [1 if (correct[i] == correct[j]).all() else cohen_kappa_score(correct[i], correct[j]) for i, j in pairs]
+    np.testing.assert_allclose(error_kappa(members, labels), np.mean(kappas), atol=1e-6)
+
+
+def test_kappa_of_many_examples_against_scikit_learn() -> None:
+    members, labels = random_case(m=3, b=2000), np.random.default_rng(1).integers(0, 8, 2000)
+    members[:, np.arange(2000), labels] += 3  # log-probabilities up to a constant: votes are all that counts
+    correct = members.argmax(-1) == labels
+    expected = np.mean([cohen_kappa_score(correct[i], correct[j]) for i, j in ((0, 1), (0, 2), (1, 2))])
+    np.testing.assert_allclose(error_kappa(members, labels), expected, atol=1e-5)
+    assert abs(expected) < 0.05, "members that err independently have kappa 0"
+
+
+def test_errors_of_copies_of_single_members_and_without_errors() -> None:
+    member = random_case(m=1, b=50, c=3)
+    labels = np.random.default_rng(1).integers(0, 3, 50)
+    copies = np.repeat(member, 3, axis=0)
+    np.testing.assert_array_equal(same_error(copies, labels), 1 - metrics.accuracy(member[0], labels))
+    np.testing.assert_allclose(error_kappa(copies, labels), 1, rtol=1e-6)
+    np.testing.assert_array_equal(same_error(member, labels), 0)
+    assert error_kappa(member, labels) == 1
+    all_right = log_probs_of([[[3, 1], [3, 2]], [[2, 1], [3, 1]]])
+    np.testing.assert_array_equal(same_error(all_right, np.array([0, 0])), 0)
+    assert error_kappa(all_right, np.array([0, 0])) == 1
+    assert error_kappa(all_right, np.array([1, 1])) == 1
+    opposed = log_probs_of([np.eye(2)[[0, 1]], np.eye(2)[[1, 0]]])
+    assert error_kappa(opposed, np.array([0, 0])) == -1
+
+
+def test_same_errors_add_up_and_kappa_takes_a_mask() -> None:
+    members, labels = random_case(m=3, b=30, c=3), np.random.default_rng(2).integers(0, 3, 30)
+    parts = np.concatenate([same_error(members[:, :13], labels[:13]), same_error(members[:, 13:], labels[13:])])
+    np.testing.assert_array_equal(parts, same_error(members, labels))
+    mask = np.arange(30) % 4 > 0
+    kept = error_kappa(members[:, mask], labels[mask])
+    members[:, ~mask] = np.nan
+    np.testing.assert_allclose(error_kappa(members, labels, mask), kept, rtol=1e-6)
+    assert np.isnan(error_kappa(members, labels))
+    assert np.isnan(same_error(members, labels)).sum() == (~mask).sum()
+
+
+def test_a_label_that_is_no_class_gives_nan() -> None:
+    members = random_case(m=3, b=4, c=3)
+    np.testing.assert_array_equal(np.isnan(same_error(members, np.array([0, 3, 1, -1]))), [False, True, False, True])
+    assert np.isnan(error_kappa(members, np.array([0, 3, 1, 1])))

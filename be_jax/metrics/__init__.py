@@ -4,7 +4,14 @@ Axes: m member, b example, c class. Scores are per example, larger = more uncert
 """
 
 from be_jax.metrics.calibration import Bins, Reliability, adaptive_ece, calibration_bins, classwise_ece, ece
-from be_jax.metrics.diversity import disagreement, disagreement_matrix, pairwise_js, pairwise_kl
+from be_jax.metrics.diversity import (
+    disagreement,
+    disagreement_matrix,
+    error_kappa,
+    pairwise_js,
+    pairwise_kl,
+    same_error,
+)
 from be_jax.metrics.mean import Mean
 from be_jax.metrics.ood import Detection, detection
 from be_jax.metrics.ranking import aupr, auroc, fpr_at_tpr
@@ -39,6 +46,7 @@ __all__ = [
     "disagreement",
     "disagreement_matrix",
     "ece",
+    "error_kappa",
     "fit_temperature",
     "fpr_at_tpr",
     "max_probability_uncertainty",
@@ -47,6 +55,7 @@ __all__ = [
     "pairwise_js",
     "pairwise_kl",
     "risk_at_coverage",
+    "same_error",
     "temper",
     "variation_ratio",
 ]

@@ -1,7 +1,12 @@
 """How much the members of an ensemble [m, b, c] differ as functions.
 
-One member has no pairs: every measure is then 0. Every function raises TypeError for member_log_probs that are not
-floating, and ValueError for a shape other than [m, b, c] or an empty member or class axis. NaN in a member gives NaN.
+Two ends make a value readable: m copies of one network have diversity 0, and the ratio to the same measure of
+independent networks, a deep ensemble, is then 0 for copies and 1 for a deep ensemble. `same_error` and `error_kappa`
+measure likeness: of copies they are the error rate and 1.
+
+One member has no pairs: every measure is then 0, and kappa 1. Every function raises TypeError for member_log_probs that
+are not floating, and ValueError for a shape other than [m, b, c] or an empty member or class axis; labels are refused
+as by `be_jax.metrics.accuracy`. NaN in a member gives NaN.
 """
 
 import functools
@@ -12,7 +17,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from be_jax.metrics import _check, _information
-from be_jax.metrics.scoring import vote
+from be_jax.metrics.scoring import one_hot, vote
 
 
 def disagreement(member_log_probs: ArrayLike) -> jax.Array:
@@ -63,3 +68,41 @@ def pairwise_js(member_log_probs: ArrayLike) -> jax.Array:
     """Mean of the Jensen-Shannon divergence over unordered pairs of members, in nats [b], in [0, log 2]."""
     members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
     return _mean_over_pairs(_information.js, members)
+
+
+def same_error(member_log_probs: ArrayLike, labels: ArrayLike) -> jax.Array:
+    """Fraction of the pairs of members that predict one and the same wrong class, [b].
+
+    With n_c votes for class c, sum n_c (n_c - 1) over the wrong classes, of m (m - 1) ordered pairs. No averaging of
+    members mends such an error.
+    """
+    members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
+    m, b, c = members.shape
+    is_label = one_hot(_check.labels(labels, b), c)
+    votes = jnp.sum(vote(members), axis=0)
+    return jnp.sum((1 - is_label) * votes * (votes - 1), axis=1) / max(m * (m - 1), 1)
+
+
+def error_kappa(member_log_probs: ArrayLike, labels: ArrayLike, mask: ArrayLike | None = None) -> jax.Array:
+    """Cohen's kappa of being right or wrong, a scalar in [-1, 1]: mean over unordered pairs of members.
+
+    Members i and j are both right, both wrong, and right alone on the fractions a, d, b (i) and c (j) of the examples:
+    kappa_ij = 2 (a d - b c) / ((a + b) (b + d) + (a + c) (c + d)), the pairwise form of the interrater agreement of
+    Kuncheva & Whitaker 2003 (section 2.2), which looks at correctness and not at classes. It is 0 where members err
+    independently and 1 where they err together, as copies do; also where both are always right, or both always wrong.
+
+    `mask` [b], boolean, picks the examples; NaN if it picks none. Raises TypeError or ValueError if it is not that.
+    """
+    members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
+    m, b, c = members.shape
+    mask = _check.mask(mask, (b,))
+    correct = jnp.sum(vote(members) * one_hot(_check.labels(labels, b), c)[None], axis=2)
+    right, wrong = (jnp.where(mask[None], values, 0) for values in (correct, 1 - correct))
+    count = jnp.sum(mask, dtype=jnp.int32)
+    both_right, both_wrong, alone = (p @ q.T / count for p, q in ((right, right), (wrong, wrong), (right, wrong)))
+    accuracy, error = jnp.diag(both_right), jnp.diag(both_wrong)
+    differ_by_chance = jnp.outer(accuracy, error) + jnp.outer(error, accuracy)
+    excess = 2 * (both_right * both_wrong - alone * alone.T)
+    cannot_differ = differ_by_chance == 0
+    kappa = jnp.where(cannot_differ, 1, excess / jnp.where(cannot_differ, 1, differ_by_chance))
+    return kappa[0, 0] if m == 1 else (jnp.sum(kappa) - jnp.trace(kappa)) / (m * (m - 1))

@@ -1,0 +1,53 @@
+"""Full-rank masks: rank 1 is a special case, ones are a plain network, members differ and share their kernels."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import be_jax
+from be_jax import models
+from be_jax.full_rank import full_rank
+
+M = 3
+MODEL = models.MLP(features=(6,), num_classes=4)
+KEY = jax.random.key(0)
+X = jax.random.normal(jax.random.key(1), (5, 2))
+
+
+def test_outer_products_as_masks_are_a_rank_one_batch_ensemble():
+    of_rank_one = be_jax.batch_ensemble(MODEL, M, init="normal")
+    variables = of_rank_one.init(KEY, X)
+    fast = {
+        layer: {"mask": jnp.einsum("mki,mko->mio", values["r"], values["s"]), "bias": values["bias"]}
+        for layer, values in variables["fast"].items()
+    }
+    logits = full_rank(MODEL, M).apply({"params": variables["params"], "fast": fast}, X)
+    np.testing.assert_allclose(logits, of_rank_one.apply(variables, X), rtol=1e-5, atol=1e-6)
+
+
+def test_masks_of_ones_are_the_plain_network():
+    ensemble = full_rank(MODEL, M, "ones")
+    variables = ensemble.init(KEY, X)
+    plain = {
+        layer: {"kernel": v["kernel"], "bias": variables["fast"][layer]["bias"][0]}
+        for layer, v in variables["params"].items()
+    }
+    logits = ensemble.apply(variables, X)
+    for member in logits:
+        np.testing.assert_allclose(member, MODEL.apply({"params": plain}, X), rtol=1e-6)
+
+
+def test_members_share_kernels_and_differ_in_masks():
+    ensemble = full_rank(MODEL, M, be_jax.fast_init.normal(0.5))
+    variables = ensemble.init(KEY, X)
+    assert {a.shape for a in jax.tree.leaves(variables["params"])} == {(2, 6), (6, 4)}
+    mask = variables["fast"]["Dense_0"]["mask"]
+    assert mask.shape == (M, 2, 6)
+    assert np.abs(mask[0] - mask[1]).min() > 0
+    assert be_jax.count_parameters(variables) == (1 + M) * (2 * 6 + 6 * 4) + M * (6 + 4)
+
+
+def test_convolutions_are_refused():
+    with pytest.raises(ValueError, match="full_rank is for models of dense layers"):
+        full_rank(models.LeNet(), M).init(KEY, jnp.zeros((1, 28, 28, 1)))
