@@ -1,17 +1,17 @@
 """From trained variables to predictions on every evaluation set, and from predictions to scores."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from be_jax import metrics
 from be_jax.ensemble import Ensemble, Variables
 from be_jax.keys import Purpose, key_for
-from be_jax.train import Preprocess
+from be_jax.parallel import DATA_AXIS, devices_of_hosts, on_devices
+from be_jax.train import Preprocess, shard_of
 
 CHUNK = 1000
 
@@ -26,29 +26,36 @@ class EvaluationSet(NamedTuple):
 Predict = Callable[[Variables, int, str, np.ndarray], np.ndarray]
 
 
-def make_predict(ensemble: Ensemble, preprocess: Preprocess) -> Predict:
+def make_predict(ensemble: Ensemble, preprocess: Preprocess, devices: Sequence[jax.Device] | None = None) -> Predict:
     """A function from (variables, seed, set's name, images `[n, ...]`) to log-probabilities `[m, n, c]` on the host.
 
-    Chunks have one shape, so that sets of all sizes share one program. MC dropout's masks are a function of the seed,
-    the set's name and the chunk.
-    """
+    Chunks have one shape, so that sets of all sizes share one program, and devices share each chunk. MC dropout's masks
+    are a function of the seed, the set's name and the chunk.
 
-    @jax.jit
-    def chunk_log_probs(
-        variables: Variables, images: jax.Array, seed: jax.Array, name: jax.Array, chunk: jax.Array
-    ) -> Any:
+    Args:
+      ensemble: whose `predict` is called.
+      preprocess: maps stored images to the model's input.
+      devices: devices to predict on, of all hosts; all of them by default.
+    """
+    devices = list(devices or devices_of_hosts())
+    ensemble = ensemble.split_over(DATA_AXIS)
+    size = -(-CHUNK // len(devices)) * len(devices)
+
+    def of_chunk(variables: Variables, images: jax.Array, seed: jax.Array, name: jax.Array, chunk: jax.Array) -> Any:
         key = jax.random.fold_in(key_for(seed, Purpose.PREDICT, chunk), name)
-        return ensemble.predict(variables, preprocess(images), key)
+        log_probs = ensemble.predict(variables, preprocess(shard_of(images, DATA_AXIS, axis=0)), key)
+        return jax.lax.all_gather(log_probs, DATA_AXIS, axis=1, tiled=True)
+
+    chunk_log_probs = on_devices(of_chunk, devices, num_args=5)
 
     def predict(variables: Variables, seed: int, name: str, images: np.ndarray) -> np.ndarray:
         count, parts = len(images), []
-        name_hash = jnp.uint32(zlib.crc32(name.encode()))
+        name_hash = np.uint32(zlib.crc32(name.encode()))
         for index, start in enumerate(range(0, count, CHUNK)):
             chunk = images[start : start + CHUNK]
-            padding = np.repeat(chunk[:1], CHUNK - len(chunk), axis=0)
-            log_probs = chunk_log_probs(
-                variables, np.concatenate([chunk, padding]), jnp.uint32(seed), name_hash, jnp.int32(index)
-            )
+            padding = np.repeat(chunk[:1], size - len(chunk), axis=0)
+            padded = np.concatenate([chunk, padding])
+            log_probs = chunk_log_probs(variables, padded, np.uint32(seed), name_hash, np.int32(index))
             parts.append(np.asarray(log_probs)[:, : len(chunk)])
         return np.concatenate(parts, axis=1)
 

@@ -1,6 +1,7 @@
 """Training several seeds in one program, from the start or from checkpoints, to the best validation weights.
 
-Between epochs the host does four things only: it logs, saves, reports progress, and ends when no seed is running.
+Between epochs the host does four things only: it logs, saves, reports progress, and ends when no seed is running. Of
+several hosts each runs this, and one writes.
 """
 
 import math
@@ -14,7 +15,7 @@ import numpy as np
 
 from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
-from be_jax.parallel import DATA_AXIS, on_devices, replicate
+from be_jax.parallel import DATA_AXIS, Spread, agreed, devices_of_hosts, each_its_rows, on_devices, replicate
 from be_jax.runs import RunFolder
 from be_jax.train import (
     STOPPED,
@@ -23,6 +24,7 @@ from be_jax.train import (
     Padded,
     Preprocess,
     RunState,
+    Trainer,
     is_running,
     make_trainer,
     over_seeds,
@@ -43,6 +45,7 @@ def fit(
     *,
     augment: Augment | None = None,
     devices: Sequence[jax.Device] | None = None,
+    spread: Spread = "batch",
     save_every_s: float = 30.0,
     on_epoch: OnEpoch = lambda *_: None,
 ) -> dict[int, RunState]:
@@ -58,7 +61,8 @@ def fit(
       preprocess: maps stored images `[b, ...]` to the model's input, inside the compiled step.
       folders: the run folder of each seed. Those of finished runs stay as they are.
       augment: see `be_jax.train.make_trainer`.
-      devices: local devices that share each batch; all of them by default.
+      devices: devices to train on, of all hosts; all of them by default.
+      spread: whether they share each batch, or each trains its own seeds.
       save_every_s: seconds between checkpoints. One is saved at the end in any case.
       on_epoch: called after each epoch with the state and metrics of all seeds (leading axis: seeds). The next epoch
         reuses the state's buffers: keep none of it.
@@ -70,17 +74,19 @@ def fit(
       ConfigError: batches cannot be cut as `config` asks.
       CheckpointError: a checkpoint is damaged or belongs to another run; it is left as it was.
     """
-    devices = list(devices or jax.local_devices())
+    devices = list(devices or devices_of_hosts())
     images, labels = train
-    config.check_fits(examples=len(labels), members=ensemble.train_members, devices=len(devices))
-    trainer = make_trainer(ensemble, config, len(labels), preprocess, DATA_AXIS, augment)
-    run_epoch = on_devices(over_seeds(trainer.epoch, len(folders), num_shared=3), devices, num_args=5, donate=(1,))
+    shares = len(devices) if spread == "batch" else 1
+    config.check_fits(examples=len(labels), members=ensemble.train_members, devices=shares)
+    axis_name = DATA_AXIS if spread == "batch" else None
+    trainer = make_trainer(ensemble, config, len(labels), preprocess, axis_name, augment)
+    run_epoch = on_devices(_of_seeds(trainer, len(folders), len(devices), spread), devices, num_args=5, donate=(1,))
 
     seeds = jnp.asarray(list(folders), jnp.uint32)
     state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None)))(seeds, images[:1])
     state = _resume(state, folders)
     saved_epochs = np.array(state.epoch)
-    data = (images, labels, pad(*validation, VALIDATION_CHUNK, multiple_of=len(devices)))
+    data = (images, labels, pad(*validation, VALIDATION_CHUNK, multiple_of=shares))
     state, seeds, data = replicate((state, seeds, data), devices)
 
     last_save = time.monotonic()
@@ -91,11 +97,18 @@ def fit(
         seconds = (time.monotonic() - started) / len(folders)
         _log(folders, running, epochs, metrics, seconds)
         on_epoch(state, metrics)
-        if time.monotonic() - last_save >= save_every_s:
+        if agreed(time.monotonic() - last_save >= save_every_s):
             saved_epochs = _save(folders, saved_epochs, state)
             last_save = time.monotonic()
     _save(folders, saved_epochs, state)
     return {seed: _of_seed(state, i) for i, seed in enumerate(folders)}
+
+
+def _of_seeds(trainer: Trainer, seeds: int, devices: int, spread: Spread) -> Callable[..., Any]:
+    """The epoch of all seeds as one function: of every device together, or of each device's own seeds."""
+    if spread == "batch":
+        return over_seeds(trainer.epoch, seeds, num_shared=3)
+    return each_its_rows(over_seeds(trainer.epoch, -(-seeds // devices), num_shared=3), seeds, num_rowed=2)
 
 
 def pad(images: np.ndarray, labels: np.ndarray, chunk: int, *, multiple_of: int = 1) -> Padded:

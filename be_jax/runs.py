@@ -3,6 +3,8 @@
 Every table and figure is computed from `predictions.npz`, so any metric can be recomputed without training, with
 anyone's tools: `<set>/log_probs` float32 `[m, n, c]` and, where the set has labels, `<set>/labels` int32 `[n]`, with
 sets named `test`, `shift/<corruption>_<severity>` and `ood/<name>`.
+
+Several hosts share the folder: each reads it, the first one writes.
 """
 
 import fcntl
@@ -16,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from be_jax.checkpoint import CheckpointFolder, config_differences
+from be_jax.parallel import is_first_host
 
 TRAINED_WITH = "trained_with"
 
@@ -42,7 +45,7 @@ class RunFolder:
     def __init__(self, path: Path, config: Mapping[str, Any], trained_with: Sequence[int] = ()) -> None:
         self.path = Path(path)
         config = json.loads(json.dumps(config))
-        if not check_folder(self.path, config):
+        if not check_folder(self.path, config) and is_first_host():
             self.path.mkdir(parents=True, exist_ok=True)
             record = {**config, TRAINED_WITH: list(trained_with)}
             write_atomically(self.path / "config.json", json.dumps(record, indent=2) + "\n")
@@ -70,15 +73,19 @@ class RunFolder:
     def rewind_log(self, epoch: int) -> None:
         """Forgets what was logged from this epoch on: the run goes on from a checkpoint made before it."""
         kept = [line for line in self.epochs() if line["epoch"] < epoch]
-        write_atomically(self._log_path, "".join(json.dumps(line) + "\n" for line in kept))
+        if is_first_host():
+            write_atomically(self._log_path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Appends one record to `metrics.jsonl`."""
-        with self._log_path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        if is_first_host():
+            with self._log_path.open("a") as file:
+                file.write(json.dumps(line) + "\n")
 
     def save_predictions(self, predictions: Predictions) -> None:
         """Writes `predictions.npz`, which appears under its name only once it is whole."""
+        if not is_first_host():
+            return
         partial = self.path / "predictions.npz.partial"
         with partial.open("wb") as file:
             np.savez(file, allow_pickle=False, **predictions)
@@ -135,11 +142,14 @@ def check_folder(path: Path, config: Mapping[str, Any]) -> bool:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Holds the folder for this process.
+    """Holds the folder for this run, whose first process locks it.
 
     Raises:
-      RunError: another process holds it.
+      RunError: another run holds it.
     """
+    if not is_first_host():
+        yield
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         try:
@@ -154,17 +164,15 @@ def seed_folder(method_folder: Path, seed: int) -> Path:
     return method_folder / f"seed_{seed}"
 
 
-def programs(method_folder: Path, seeds: Sequence[int], *, together: bool) -> list[tuple[int, ...]]:
-    """Groups of seeds to train in one program each: as recorded for those begun before, the rest together or apart."""
+def programs(method_folder: Path, seeds: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    """Groups of seeds to train in one program each: as recorded for those begun before, the rest `size` at a time."""
     recorded = {}
     for seed in seeds:
         config = read_config(seed_folder(method_folder, seed))
         recorded[seed] = None if config is None else tuple(config[TRAINED_WITH])
     groups = list(dict.fromkeys(group for group in recorded.values() if group is not None))
     fresh = tuple(seed for seed in seeds if not any(seed in group for group in groups))
-    if together and fresh:
-        return [*groups, fresh]
-    return [*groups, *((seed,) for seed in fresh)]
+    return [*groups, *(fresh[start : start + size] for start in range(0, len(fresh), size))]
 
 
 def read_config(path: Path) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from be_jax.data import StudyData
 from be_jax.ensemble import Ensemble, count_parameters
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_predictions
 from be_jax.fit import OnEpoch, fit
+from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
 from be_jax.results import RunRecord
 from be_jax.runs import RunFolder, programs, seed_folder
 from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState
@@ -44,6 +45,7 @@ def run_method(
     augment: Augment | None = None,
     together: bool = True,
     devices: Sequence[jax.Device] | None = None,
+    spread: Spread = "batch",
     save_every_s: float = 30.0,
     on_epoch: OnEpoch = lambda *_: None,
     say: Report = print,
@@ -59,23 +61,27 @@ def run_method(
       identity: JSON-compatible record of everything else that determines a run's result.
       seeds: seeds to run.
       augment: of training images; see `be_jax.train.make_trainer`.
-      together: train all new seeds in one program, or one after the other.
-      devices: local devices that share each batch; all of them by default.
+      together: train all new seeds in one program, or one after the other (with `spread="networks"`, one per device).
+      devices: devices to use, of all hosts; all of them by default.
+      spread: whether devices share each batch, or each trains its own seeds.
       save_every_s: seconds between checkpoints.
       on_epoch: see `be_jax.fit.fit`.
       say: receives messages for the user.
     """
     check_model(method, data, preprocess)
-    predict = make_predict(method.ensemble, preprocess)
+    devices = list(devices or devices_of_hosts())
+    predict = make_predict(method.ensemble, preprocess, devices)
     method_folder = folder / method.name
     records: dict[int, RunRecord] = {}
-    for group in programs(method_folder, seeds, together=together):
+    for group in programs(method_folder, seeds, seeds_at_once(len(seeds), together, spread, len(devices))):
+        wait_for_hosts("the groups are read")
         folders = {
             seed: RunFolder(
                 seed_folder(method_folder, seed), run_config(identity, method.name, seed), trained_with=group
             )
             for seed in group
         }
+        wait_for_hosts("the folders are made")
         wanted = [seed for seed in seeds if seed in group]
         unfinished = [seed for seed in wanted if not folders[seed].finished]
         if unfinished:
@@ -88,6 +94,7 @@ def run_method(
                 folders,
                 augment=augment,
                 devices=devices,
+                spread=spread,
                 save_every_s=save_every_s,
                 on_epoch=on_epoch,
             )
@@ -96,10 +103,16 @@ def run_method(
                 if int(state.status) == DIVERGED:
                     say(f"{method.name}, seed {seed}: the loss was not finite at step {int(state.diverged_step)}")
                 else:
-                    run.save_predictions(predict_sets(predict, state.best, seed, evaluation_sets()))
+                    run.save_predictions(predict_sets(predict, replicate(state.best, devices), seed, evaluation_sets()))
                 run.log(_outcome(state))
+            wait_for_hosts("the outcomes are written")
         records |= {seed: read_record(method.name, seed, folders[seed]) for seed in wanted}
     return [records[seed] for seed in seeds]
+
+
+def seeds_at_once(seeds: int, together: bool, spread: Spread, devices: int) -> int:
+    """How many new seeds are trained in one program."""
+    return seeds if together else devices if spread == "networks" else 1
 
 
 def run_config(identity: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:

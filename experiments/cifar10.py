@@ -55,6 +55,7 @@ from be_jax.data import (
 )
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
+from be_jax.parallel import Hosts, Spread, connect, devices_of_hosts, is_first_host
 from be_jax.pool import disjoint, ensemble_of, score_pool
 from be_jax.report import print_tables, write_report
 from be_jax.results import PoolRecord, RunRecord, StudyResult
@@ -112,7 +113,10 @@ class Config:
       severities: of each corruption, 1 to 5.
       shift_size: test images that generated corruptions are applied to, stratified by class.
       ood: out-of-distribution sets: names in TFDS, or "mnist_in_colour" and "uniform_noise", which are made here.
-      num_devices: local devices that share each batch; all where it is not given.
+      num_devices: local devices of every host to use; all where it is not given.
+      spread: whether devices share each batch ("batch"), or each trains a network of its own ("networks"): the members
+        of a deep ensemble side by side.
+      hosts: several processes, on one machine each, that run this together.
       save_every_s: seconds between checkpoints.
       together: train all seeds of a method in one program: on a CPU its convolutions would be grouped ones, and slow.
     """
@@ -137,6 +141,8 @@ class Config:
     shift_size: int = 10_000
     ood: tuple[str, ...] = ("svhn_cropped", "cifar100")
     num_devices: int | None = None
+    spread: Spread = "batch"
+    hosts: Hosts = dataclasses.field(default_factory=Hosts)
     save_every_s: float = 60.0
     together: bool = False
 
@@ -164,9 +170,6 @@ class Config:
         check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
         check(self.save_every_s >= 0, "save_every_s", self.save_every_s, "a number >= 0")
         check(0 < self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in (0, 1)")
-        available = jax.local_device_count()
-        num_devices = available if self.num_devices is None else self.num_devices
-        check(1 <= num_devices <= available, "num_devices", self.num_devices, f"1 to {available}, the devices here")
 
     @property
     def folder(self) -> Path:
@@ -174,7 +177,7 @@ class Config:
 
     @property
     def devices(self) -> list[jax.Device]:
-        return jax.local_devices()[: self.num_devices]
+        return devices_of_hosts(self.num_devices)
 
     def seeds_of(self, method: str) -> tuple[int, ...]:
         """Seeds to run of this method."""
@@ -183,7 +186,8 @@ class Config:
     def identity(self, data: StudyData) -> dict[str, object]:
         """What determines a run's result, beside its method and seed."""
         not_part = (
-            *("preset", "data_dir", "out", "methods", "seeds", "pool_size", "num_devices", "save_every_s", "together"),
+            *("preset", "data_dir", "out", "methods", "seeds", "pool_size"),
+            *("num_devices", "spread", "hosts", "save_every_s", "together"),
         )
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in not_part}
         return {**fields, "data_sizes": data.describe()}
@@ -195,7 +199,7 @@ CPU = Config(
     pool_size=8,
     network="resnet8_half",
     dtype="float32",
-    train=dataclasses.replace(PUBLISHED, epochs=9, milestones=(6, 8), learning_rate=0.1),
+    train=dataclasses.replace(PUBLISHED, epochs=10, milestones=(7, 9), learning_rate=0.1),
     train_size=18_000,
     validation_size=2000,
     shift="generated",
@@ -305,7 +309,8 @@ def run(config: Config) -> StudyResult:
     result = StudyResult(
         "cifar10", data.describe(), config.identity(data), provenance("cifar10"), tuple(records), tuple(pool)
     )
-    result.save(config.folder / "results.json")
+    if is_first_host():
+        result.save(config.folder / "results.json")
     return result
 
 
@@ -346,8 +351,11 @@ def parse(args: Sequence[str] | None = None) -> Config:
 
 def main() -> None:
     config = parse()
+    connect(config.hosts)
     use_compilation_cache(config.folder)
     result = run(config)
+    if not is_first_host():
+        return
     print_tables(result)
     page = write_report(result, functools.partial(load_predictions, config), config.folder / "report.html")
     rich.print(f"\nresults: {config.folder / 'results.json'}\nreport:  {page}")

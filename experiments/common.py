@@ -16,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from be_jax.data import StudyData
 from be_jax.evaluate import EvaluationSet
+from be_jax.parallel import Spread, is_first_host
 from be_jax.results import RunRecord
 from be_jax.runs import check_folder, seed_folder
-from be_jax.study import Method, check_model, environment, run_config, run_method
+from be_jax.study import Method, check_model, environment, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
 
 EvaluationSets = Callable[[StudyData, Progress], Mapping[str, EvaluationSet]]
@@ -41,16 +42,18 @@ class Settings(Protocol):
     @property
     def devices(self) -> list[jax.Device]: ...
 
+    @property
+    def spread(self) -> Spread: ...
+
     def identity(self, data: StudyData) -> dict[str, object]: ...
 
 
 def check_runs(config: Settings, data: StudyData, plan: Plan, preprocess: Preprocess) -> None:
     """Raises, before any training, where a model, batches or a run on disk do not fit the configuration."""
+    shares = len(config.devices) if config.spread == "batch" else 1
     for method, seeds in plan:
         check_model(method, data, preprocess)
-        method.train.check_fits(
-            examples=len(data.train.labels), members=method.ensemble.train_members, devices=len(config.devices)
-        )
+        method.train.check_fits(examples=len(data.train.labels), members=method.ensemble.train_members, devices=shares)
         for seed in seeds:
             check_folder(
                 seed_folder(config.folder / method.name, seed), run_config(config.identity(data), method.name, seed)
@@ -66,12 +69,15 @@ def run_methods(
     augment: Augment | None = None,
 ) -> list[RunRecord]:
     """Trains and evaluates every method for its seeds, with a progress bar for each program."""
-    rich.print(f"[bold]{data.describe()}[/bold]\n{len(config.devices)} x {config.devices[0].device_kind}")
+    if is_first_host():
+        rich.print(f"[bold]{data.describe()}[/bold]\n{len(config.devices)} x {config.devices[0].device_kind}")
     records: list[RunRecord] = []
     with progress_bars() as progress:
         sets = functools.cache(lambda: evaluation_sets(data, progress))
         for method, seeds in plan:
-            for group in [seeds] if config.together else [[seed] for seed in seeds]:
+            size = seeds_at_once(len(seeds), config.together, config.spread, len(config.devices))
+            for start in range(0, len(seeds), size):
+                group = seeds[start : start + size]
                 records += _run(config, data, method, group, preprocess, sets, augment, progress)
     return records
 
@@ -86,7 +92,7 @@ def _run(
     augment: Augment | None,
     progress: Progress,
 ) -> list[RunRecord]:
-    name = method.name if len(seeds) > 1 else f"{method.name}, seed {seeds[0]}"
+    name = f"{method.name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
     task = progress.add_task(name, total=method.train.epochs)
 
     def on_epoch(state, metrics):  # type: ignore[no-untyped-def]
@@ -104,6 +110,7 @@ def _run(
         augment=augment,
         together=config.together,
         devices=config.devices,
+        spread=config.spread,
         save_every_s=config.save_every_s,
         on_epoch=on_epoch,
         say=lambda message: progress.console.print(f"[yellow]{message}"),
@@ -125,7 +132,7 @@ def command(module: str) -> str:
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Bars with the epochs done, the time gone and the time left."""
+    """Bars with the epochs done, the time gone and the time left; of several hosts the first one draws them."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -133,7 +140,7 @@ def progress_bars() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as progress:
+    with Progress(*columns, disable=not is_first_host()) as progress:
         yield progress
 
 

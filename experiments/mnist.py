@@ -42,6 +42,7 @@ from be_jax.data import (
 )
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
+from be_jax.parallel import Spread, devices_of_hosts
 from be_jax.report import print_tables, write_report
 from be_jax.results import StudyResult
 from be_jax.runs import RunError, exclusive, seed_folder
@@ -74,7 +75,8 @@ class Config:
       corruptions: shifted test sets to make.
       severities: of each corruption, 1 to 5.
       together: train all seeds of a method in one program (faster for the MLP, slower for LeNet on a CPU).
-      num_devices: local devices that share each batch; all where it is not given.
+      num_devices: local devices to use; all where it is not given.
+      spread: whether devices share each batch ("batch"), or each trains its own seeds ("networks").
       save_every_s: seconds between checkpoints.
     """
 
@@ -94,6 +96,7 @@ class Config:
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
     together: bool = True
     num_devices: int | None = None
+    spread: Spread = "batch"
     save_every_s: float = 30.0
 
     def __post_init__(self) -> None:
@@ -114,9 +117,6 @@ class Config:
         data_dir_fits = self.data_dir is None or self.data == "tfds"
         check(data_dir_fits, "data_dir", self.data_dir, "left out unless data is 'tfds'")
         check(0 <= self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in [0, 1)")
-        available = jax.local_device_count()
-        num_devices = available if self.num_devices is None else self.num_devices
-        check(1 <= num_devices <= available, "num_devices", self.num_devices, f"1 to {available}, the devices here")
 
     @property
     def folder(self) -> Path:
@@ -124,11 +124,11 @@ class Config:
 
     @property
     def devices(self) -> list[jax.Device]:
-        return jax.local_devices()[: self.num_devices]
+        return devices_of_hosts(self.num_devices)
 
     def identity(self, data: StudyData) -> dict[str, object]:
         """What determines a run's result, beside its method and seed."""
-        not_part = ("data_dir", "out", "methods", "seeds", "together", "num_devices", "save_every_s")
+        not_part = ("data_dir", "out", "methods", "seeds", "together", "num_devices", "spread", "save_every_s")
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in not_part}
         return {**fields, "data_sizes": data.describe()}
 

@@ -1,8 +1,9 @@
-"""Settings under which every test runs: 8 fake CPU devices, and implicit rank promotion is an error."""
+"""Settings under which every test runs: 8 fake CPU devices, programs that compile fast, no implicit rank promotion."""
 
 import os
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+FLAGS = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=1"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import jax

@@ -32,12 +32,16 @@ def test_presets_from_the_command_line():
         ({"pool_size": 0}, "pool_size must be"),
         ({"dropout_rate": 0.0}, r"dropout_rate must be in \(0, 1\); got 0.0"),
         ({"methods": ("deep_ensemble",)}, "methods must be different ones of single"),
-        ({"num_devices": 99}, "num_devices must be 1 to"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(change, message):
     with pytest.raises(ConfigError, match=message):
         dataclasses.replace(cifar10.PRESETS["smoke"], **change)
+
+
+def test_more_devices_than_there_are():
+    with pytest.raises(ConfigError, match="num_devices must be 1 to 8, the devices here; got 99"):
+        _ = dataclasses.replace(cifar10.PRESETS["smoke"], num_devices=99).devices
 
 
 def test_data_that_are_not_there_are_named_without_a_traceback(tmp_path):

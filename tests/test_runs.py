@@ -70,11 +70,12 @@ def test_damaged_predictions_are_named(tmp_path):
 
 
 def test_programs_keep_the_groups_that_were_begun(tmp_path):
-    assert programs(tmp_path, [1, 2, 3], together=True) == [(1, 2, 3)]
-    assert programs(tmp_path, [1, 2, 3], together=False) == [(1,), (2,), (3,)]
+    assert programs(tmp_path, [1, 2, 3], 3) == [(1, 2, 3)]
+    assert programs(tmp_path, [1, 2, 3], 2) == [(1, 2), (3,)]
+    assert programs(tmp_path, [1, 2, 3], 1) == [(1,), (2,), (3,)]
     for seed in (1, 2):
         RunFolder(seed_folder(tmp_path, seed), CONFIG, trained_with=[1, 2])
-    assert programs(tmp_path, [2, 3, 4], together=True) == [(1, 2), (3, 4)]
+    assert programs(tmp_path, [2, 3, 4], 3) == [(1, 2), (3, 4)]
 
 
 def test_a_kill_before_the_configuration_was_whole_leaves_a_usable_folder(tmp_path):

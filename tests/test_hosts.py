@@ -1,0 +1,84 @@
+"""Several processes on loopback: they train one network, save and restore it together, and notice when one dies."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from be_jax.config import ConfigError
+from be_jax.parallel import Hosts
+from be_jax.runs import RunFolder
+
+WORKER = Path(__file__).parent / "hosts_worker.py"
+
+
+def start(folder, num_devices, epochs, *args):
+    command = [sys.executable, WORKER, folder, *map(str, (num_devices, epochs, *args))]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def outputs(*processes, timeout=240):
+    """What each process has printed, once all have ended; a process that does not end is killed, and fails the test."""
+    try:
+        return [process.communicate(timeout=timeout)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    """What two processes of two devices each saw, and one process of four."""
+    folder = tmp_path_factory.mktemp("hosts")
+    port = free_port()
+    pair = [start(folder / "two", 2, 1, port, i) for i in range(2)]
+    alone = start(folder / "one", 4, 1)
+    processes = (*pair, alone)
+    for process, output in zip(processes, outputs(*processes), strict=True):
+        assert process.returncode == 0, output
+    two = [dict(np.load(folder / "two" / f"process_{i}.npz")) for i in range(2)]
+    return two, dict(np.load(folder / "one" / "process_0.npz"))
+
+
+def test_two_processes_train_the_same_parameters_as_one(outcome):
+    (first, second), one = outcome
+    for name, value in one.items():
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+        np.testing.assert_allclose(first[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_each_process_has_all_images_and_all_predictions(outcome):
+    (first, second), one = outcome
+    assert first["images"].shape == second["images"].shape == (32, 16, 16, 1)
+    assert first["log_probs"].shape == (2, 32, 10)
+    np.testing.assert_allclose(np.exp(one["log_probs"]).sum(-1), 1, rtol=1e-5)
+
+
+def test_a_process_that_dies_ends_the_other_and_leaves_the_checkpoint_whole(tmp_path):
+    port = free_port()
+    survivor, dying = start(tmp_path, 2, 6, port, 0), start(tmp_path, 2, 6, port, 1, 3)
+    output, _ = outputs(survivor, dying)
+    assert dying.returncode == -signal.SIGKILL
+    assert survivor.returncode not in (0, -signal.SIGKILL), output
+    saved = RunFolder(tmp_path, {"test": 1}).checkpoints.steps()
+    assert 1 <= max(saved) <= 3
+    alone = start(tmp_path, 4, 6)
+    (output,) = outputs(alone)
+    assert alone.returncode == 0, output
+
+
+@pytest.mark.parametrize("given", [{"coordinator_address": "a:1"}, {"process_id": 0, "num_processes": 2}])
+def test_flags_that_belong_together(given):
+    with pytest.raises(ConfigError, match="together"):
+        Hosts(**given)
