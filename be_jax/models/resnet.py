@@ -50,7 +50,7 @@ class ResNet(nn.Module):
                 if x.shape != y.shape:
                     x = norm()(conv(width, (1, 1), strides=stride)(x))
                 x = nn.relu(x + y)
-        return self.layers.Dense(self.num_classes, dtype=self.dtype)(x.mean((1, 2))).astype(jnp.float32)
+        return self.layers.Dense(self.num_classes, dtype=self.dtype)(mean_of_places(x)).astype(jnp.float32)
 
 
 ResNet18 = partial(ResNet, blocks=(2, 2, 2, 2), widths=(64, 128, 256, 512))
@@ -79,6 +79,12 @@ def make_layers(layers: Layers, dtype: Any, dropout_rate: float, train: bool) ->
         partial(layers.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-5, dtype=dtype),
         partial(layers.Dropout, dropout_rate, deterministic=not train),
     )
+
+
+def mean_of_places(x: jax.Array) -> jax.Array:
+    """Global average pooling: images `[b, h, w, channels]` to `[b, channels]`."""
+    # XLA on CPU (jax 0.12.0) fuses the mean with the last block, and in bfloat16 the fused program returns NaN.
+    return jax.lax.optimization_barrier(x).mean((1, 2))
 
 
 def check_images(model: nn.Module, x: jax.Array) -> None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from be_jax.layers import PLAIN, Layers
-from be_jax.models.resnet import check_images, make_layers
+from be_jax.models.resnet import check_images, make_layers, mean_of_places
 
 
 class WideResNet(nn.Module):
@@ -47,7 +47,7 @@ class WideResNet(nn.Module):
                 y = nn.relu(norm()(conv(width, (3, 3), strides=stride, padding=1)(activated)))
                 y = conv(width, (3, 3))(drop()(y))
                 x = y + (x if x.shape == y.shape else conv(width, (1, 1), strides=stride)(activated))
-        x = nn.relu(norm()(x)).mean((1, 2))
+        x = mean_of_places(nn.relu(norm()(x)))
         return self.layers.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
 
 
