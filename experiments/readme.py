@@ -1,32 +1,34 @@
 """Writes the generated parts of README.md, between `<!-- name -->` and `<!-- end of name -->`, from results.
 
     python -m experiments.readme                           # the tables and sentences; seconds
-    python -m experiments.readme --runs runs/mnist_tfds    # also the figures, from that folder's predictions
+    python -m experiments.readme --runs runs/cifar10_cpu   # also the figures, from that folder's predictions
 
-A test fails where README.md is not current.
+To show a new study: copy its `results.json` to `experiments/results/<name>.json`, write a part `<name>` and links to
+`experiments/results/<name>_<figure>.png` into README.md, and run the second command. A test fails where README.md is
+not current. Verdicts that `experiments.judge` wrote to `experiments/results/verdicts_<name>.json` are shown by a part
+`verdicts_<name>`.
 """
 
 import dataclasses
+import json
 import re
-from collections.abc import Mapping
+import sys
 from pathlib import Path
 
-import numpy as np
 import tyro
 
-from be_jax.report import answer, draw_figures, markdown_table
+from be_jax.report import answer, draw_figures, markdown_table, predictions_in
 from be_jax.results import StudyResult
-from be_jax.runs import seed_folder
+from experiments.judge_report import Judgement, markdown
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "results"
-FIGURES = ("severity", "epistemic")
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Attributes:
-    runs: folder of the finished full study, to draw its figures anew.
+    runs: folder of a finished study whose result is in `experiments/results`, to draw its figures anew.
     """
 
     runs: Path | None = None
@@ -43,29 +45,56 @@ def regenerated(text: str) -> str:
 
 
 def _section(name: str) -> str:
+    if name.startswith("verdicts_"):
+        return markdown(Judgement.load(RESULTS / f"{name}.json"))
     result = StudyResult.load(RESULTS / f"{name}.json")
     command = f"`{result.provenance['command']}`, {result.provenance['date']}, {result.provenance['processor']}"
     sentences = "\n".join(f"- {sentence}" for sentence in answer(result))
     return f"{markdown_table(result).strip()}\n\n{sentences}\n\n{command}, jax {result.provenance['jax']}.\n"
 
 
-def save_figures(runs: Path) -> None:
-    """Draws the README's figures from the predictions in a run folder."""
+def save_figures(runs: Path) -> list[Path]:
+    """Draws those figures of a study that README.md links, from the predictions in its run folder.
 
-    def load(method: str, seed: int) -> Mapping[str, np.ndarray]:
-        return np.load(seed_folder(runs / method, seed) / "predictions.npz")
+    Raises:
+      ValueError: the study's result is not in `experiments/results`, or README.md links no figure of it.
+    """
+    result = StudyResult.load(runs / "results.json")
+    name, text = committed_name(result), README.read_text()
+    figures = {
+        RESULTS / f"{name}_{drawn.name}.png": drawn for drawn in draw_figures(result, predictions_in(runs, result))
+    }
+    shown = [path for path in figures if f"({path.relative_to(README.parent)})" in text]
+    if not shown:
+        raise ValueError(f"README.md links none of {', '.join(path.name for path in figures)}; link those to show")
+    for path in shown:
+        figures[path].figure.savefig(path, dpi=110)
+    return shown
 
-    for drawn in draw_figures(StudyResult.load(runs / "results.json"), load):
-        if drawn.name in FIGURES:
-            drawn.figure.savefig(RESULTS / f"mnist_full_{drawn.name}.png", dpi=110)
+
+def committed_name(result: StudyResult) -> str:
+    """The name of the file in `experiments/results` that holds the runs of this result.
+
+    Raises:
+      ValueError: there is none.
+    """
+    for path in sorted(RESULTS.glob("*.json")):
+        record = json.loads(path.read_text())
+        if "runs" in record and StudyResult.load(path).runs == result.runs:
+            return path.stem
+    raise ValueError(f"no file in {RESULTS} holds the runs of this result; copy its results.json there first")
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     if config.runs:
-        save_figures(config.runs)
+        for path in save_figures(config.runs):
+            print(path)
     README.write_text(regenerated(README.read_text()))
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

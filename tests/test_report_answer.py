@@ -4,10 +4,11 @@ import math
 import re
 
 import pytest
-from report_fakes import DATA, METHODS, POSITIONS, SEEDS, run_record, study, study_at
+from report_fakes import DATA, METHODS, POSITIONS, SEEDS, cifar_study, run_record, study, study_at
 
 from be_jax.report import answer, diversity_ratio, gain_recovered, summarise
 from be_jax.report.answer import listed
+from be_jax.report.benchmark import corruptions
 from be_jax.report.columns import ACCURACY, AUROC_EPISTEMIC, NLL, percent
 from be_jax.report.ratios import Ratio
 from be_jax.report.summary import look_up
@@ -170,7 +171,7 @@ def test_sets_that_were_not_scored_are_not_spoken_of(sets):
     text = " ".join(answer(study_at(POSITIONS, sets=sets)))
     assert ("under shift" in text) == ("not MNIST-C" in text) == ("shift" in sets)
     assert ("AUROC" in text) == ("ood/a" in sets)
-    assert ("and b from test with an AUROC" in text) == ("ood/b" in sets)
+    assert ("maximum probability, is for a 0." in text) == ("ood/b" in sets)
 
 
 def test_data_and_seeds_are_always_named():
@@ -193,6 +194,26 @@ def test_every_answer_is_a_few_whole_sentences(noise, seeds, left_out):
     for sentence in text:
         assert re.fullmatch(r"[A-Z].*[^.,;: ]\.", sentence)
         assert not re.search(r"nan|inf\b|None|  |\[\]|-\d| ,", sentence)
+
+
+def test_a_pool_a_temperature_and_several_ood_sets():
+    result = cifar_study()
+    text, summary = answer(result), summarise(result)
+    assert text[0].startswith("On cifar10 with 18,000 training images (a pool of 8 networks; 3 seeds), BatchEnsemble ")
+    aurocs = [
+        AUROC_EPISTEMIC.shown(look_up(summary, method, "ood/cifar100", key))
+        for method, key in (
+            ("batch_ensemble", "auroc_epistemic"),
+            ("deep_ensemble", "auroc_epistemic"),
+            ("single", "auroc_max_probability"),
+        )
+    ]
+    assert (
+        f"maximum probability, is for cifar100 (near) {aurocs[0]} ({aurocs[1]}, {aurocs[2]}) and mnist_in_c" in text[1]
+    )
+    nll = NLL.shown(look_up(summary, "deep_ensemble", "test", "nll_scaled"))
+    assert any(s.startswith("At temperatures fitted on validation") and f"and {nll} and " in s for s in text)
+    assert text[-1] == f"The shift is the mean over {corruptions(result)}."
 
 
 def test_listed():

@@ -4,16 +4,21 @@ import functools
 
 import numpy as np
 import pytest
-from report_fakes import METHODS, predicted_study, predictions
+from report_fakes import METHODS, cifar_study, predicted_study, predictions
 
 from be_jax import metrics
-from be_jax.report import draw_figures
+from be_jax.report import draw_figures, summarise
+from be_jax.report.columns import DETECTION_SCORES, DISAGREEMENT
 from be_jax.report.digest import Digest, digest
+from be_jax.report.figures.corruptions import corruption_dots
+from be_jax.report.figures.detection import detection_dots
 from be_jax.report.figures.histograms import epistemic_histograms
+from be_jax.report.figures.reliability import half_widths
 from be_jax.report.figures.severity import severity_curves
 from be_jax.report.methods import styles
+from be_jax.report.summary import estimate, look_up
 
-NAMES = ["severity", "reliability", "epistemic", "disagreement"]
+NAMES = ["severity", "corruptions", "ood", "reliability", "epistemic", "disagreement"]
 
 
 @functools.cache
@@ -41,9 +46,9 @@ def test_no_bar_beyond_the_first_bin_is_cut():
     [
         ({"seeds": (42,)}, NAMES),
         ({"diverged": (("single", 42), ("deep_ensemble", 42), ("deep_ensemble", 69))}, NAMES),
-        ({"ood": ()}, NAMES),
-        ({"corruptions": ()}, NAMES[1:]),
-        ({"methods": ("single",)}, NAMES[:2]),
+        ({"ood": ()}, [name for name in NAMES if name != "ood"]),
+        ({"corruptions": ()}, NAMES[2:]),
+        ({"methods": ("single",)}, NAMES[:4]),
         ({"methods": ("batch_ensemble", "something_else")}, NAMES),
         ({"methods": ("single",), "diverged": (("single", 42), ("single", 69))}, []),
     ],
@@ -89,7 +94,9 @@ def test_digest_is_that_of_the_metrics():
     log_probs = np.concatenate([metrics.mixture(a[f"shift/{c}_3/log_probs"]) for a in arrays for c in ("fog", "shear")])
     labels = np.concatenate([a[f"shift/{c}_3/labels"] for a in arrays for c in ("fog", "shear")])
     whole = metrics.calibration_bins(log_probs, labels)
-    for summed, at_once in zip(found.bins["batch_ensemble", "shift/severity_3"], whole, strict=True):
+    of_runs = found.bins["batch_ensemble", "shift/severity_3"]
+    assert len(of_runs) == 2
+    for summed, at_once in zip(of_runs[0] + of_runs[1], whole, strict=True):
         np.testing.assert_allclose(summed, at_once, rtol=1e-5)
 
 
@@ -101,6 +108,56 @@ def test_severity_curves_draw_the_scores_from_test_on():
     np.testing.assert_allclose(line.get_xdata(orig=False), [0, 1, 3])
     np.testing.assert_allclose(line.get_ydata(orig=False), expected)
     assert "One seed" in severity_curves(result).caption
+
+
+def bars(errorbars):
+    """The line through a method's means, and the lengths of its error bars (0 where there is no mean)."""
+    means, _, (lines,) = errorbars.lines
+    return means, [np.ptp(ends, axis=0).max() if len(ends) else 0.0 for ends in lines.get_segments()]
+
+
+def test_corruption_dots_draw_the_scores_with_their_intervals_the_hardest_on_top():
+    result = cifar_study()
+    drawing, summary = corruption_dots(result), summarise(result)
+    axes = drawing.figure.axes[1]
+    names = [text.get_text() for text in drawing.figure.axes[0].get_yticklabels()]
+    hardness = [look_up(summary, "single", f"shift/generated_{name.replace(' ', '_')}", "accuracy") for name in names]
+    assert [e.mean for e in hardness] == sorted((e.mean for e in hardness), reverse=True)
+    assert len(axes.containers) == len(result.methods) == 5
+    for method, errorbars in zip(result.methods, axes.containers, strict=True):
+        nll = [look_up(summary, method, f"shift/generated_{name.replace(' ', '_')}", "nll") for name in names]
+        means, lengths = bars(errorbars)
+        np.testing.assert_allclose(means.get_xdata(orig=False), [e.mean for e in nll])
+        np.testing.assert_allclose(lengths, [2 * e.half_width for e in nll])
+    assert "not CIFAR-10-C" in drawing.caption
+    assert "jackknife" in drawing.caption
+
+
+def test_detection_dots_draw_every_score_but_the_single_network_s_mutual_information():
+    result = cifar_study()
+    figure, summary = detection_dots(result).figure, summarise(result)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["cifar100 (near)", "mnist in colour (far)"]
+    for method, errorbars in zip(result.methods, figure.axes[0].containers, strict=True):
+        means, lengths = bars(errorbars)
+        none = [method == "single" and score == "epistemic" for score in DETECTION_SCORES]
+        estimates = [look_up(summary, method, "ood/cifar100", f"auroc_{score}") for score in DETECTION_SCORES]
+        np.testing.assert_allclose(means.get_ydata(orig=False), np.where(none, np.nan, [e.mean for e in estimates]))
+        np.testing.assert_allclose(lengths, np.where(none, 0, [2 * e.half_width for e in estimates]))
+
+
+def test_intervals_of_bins_with_equal_counts_are_those_of_the_mean():
+    correct = np.array([[3.0, 6.0], [5.0, 7.0], [4.0, 9.0], [2.0, 7.0]])
+    runs = [metrics.Bins(np.array([10, 10]), row, row) for row in correct]
+    np.testing.assert_allclose(half_widths(runs), [estimate(column / 10).half_width for column in correct.T], rtol=1e-6)
+    assert np.isnan(half_widths(runs[:2])).all()
+    alone = metrics.Bins(np.array([10, 0]), np.zeros(2), np.zeros(2))
+    assert np.isnan(half_widths([alone, alone, runs[0]])).tolist() == [False, True]
+
+
+def test_captions_say_what_the_bars_are():
+    assert "over seeds, of the deep ensemble the jackknife's" in corruption_dots(cifar_study()).caption
+    assert "Bars are 95 % t-intervals over seeds." in drawn()["ood"].caption
+    assert "One seed" in drawn(seeds=(42,))["corruptions"].caption
 
 
 def test_histograms_count_every_example():
@@ -122,12 +179,14 @@ def test_histograms_count_what_lies_outside_in_the_outermost_bins():
 def test_reliability_leaves_nearly_empty_bins_out():
     result, load = predicted_study(methods=("single",))
     axes = drawn(methods=("single",))["reliability"].figure.axes[0]
-    counts = np.asarray(digest(result, load).bins["single", "test"].count)
-    assert len(axes.lines[1].get_xdata()) == np.sum(counts >= 20) < np.sum(counts > 0)
+    counts = sum(np.asarray(bins.count) for bins in digest(result, load).bins["single", "test"])
+    assert len(axes.containers[0].lines[0].get_xdata()) == np.sum(counts >= 20) < np.sum(counts > 0)
 
 
 def test_disagreement_numbers_are_percent():
     axes = drawn()["disagreement"].figure.axes[3]
+    mean = look_up(summarise(predicted_study()[0]), "deep_ensemble", "test", "disagreement")
+    assert axes.get_xlabel() == f"mean {DISAGREEMENT.shown(mean)} %"
     matrix = digest(*predicted_study()).disagreement["deep_ensemble", "test"]
     assert [text.get_text() for text in axes.texts] == [f"{100 * value:.1f}" for value in matrix.ravel()]
 

@@ -11,6 +11,7 @@ import pytest
 from report_fakes import METHODS, predicted_study
 
 from be_jax.report import answer, draw_figures, write_report
+from be_jax.report.details import detailed_tables
 from be_jax.report.page import flattened
 from be_jax.report.tables import tables
 
@@ -62,13 +63,13 @@ def test_page_opens_with_the_whole_answer(whole):
 
 def test_page_holds_every_table_and_figure(whole):
     result, load, _, page = whole
-    for table in tables(result):
+    for table in [*tables(result), *detailed_tables(result)]:
         assert table.title in page.text
         assert table.note in page.text
         for column in table.columns:
             assert all(cell.text in page.text for cell in column.cells)
     illustrations = draw_figures(result, load)
-    assert len(illustrations) == 4
+    assert len(illustrations) == 6
     assert [image["alt"] for image in page.images] == [each.alt for each in illustrations]
     assert all(each.caption in page.text for each in illustrations)
     for image in page.images:
@@ -114,7 +115,7 @@ def test_names_are_escaped_everywhere(tmp_path):
     ("kwargs", "figures"),
     [
         ({"corruptions": (), "ood": (), "seeds": (42,)}, 3),
-        ({"methods": ("single",)}, 2),
+        ({"methods": ("single",)}, 4),
         ({"diverged": tuple((m, s) for m in METHODS for s in (42, 69))}, 0),
     ],
     ids=["one seed, test only", "single only", "all diverged"],

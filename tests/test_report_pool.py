@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from report_fakes import quality, run_record, study
+from report_fakes import NETWORKS, pooled_study, quality, run_record, study
 
 from be_jax.report import answer, diversity_ratio, gain_recovered, markdown_table
 from be_jax.report.figures.pool import pool_curves
@@ -14,29 +14,10 @@ from be_jax.report.summary import look_up, summarise
 from be_jax.report.tables import tables
 from be_jax.results import PoolRecord, PoolScore, StudyResult
 
-NETWORKS = tuple(range(8))
 
-
-def pooled(position, seeds=(42, 69, 123), noise=0.05):
+def pooled(position, **kwargs):
     """A study with single networks, deep ensembles of 1, 2 and 4 of them, and a BatchEnsemble at `position`."""
-    singles = [run_record("single", seed, quality(0.0, seed, noise)) for seed in NETWORKS]
-    others = [run_record("batch_ensemble_sign", seed, quality(position, seed, noise)) for seed in seeds]
-    result = study(singles + others)
-
-    def record(size):
-        gained = quality((size - 1) / 3, 1, 0.0)
-        alone = quality(0.0, 1, 0.0)
-        scores = {}
-        for name, values in gained.items():
-            scores[name] = {}
-            for metric, value in values.items():
-                each = np.array([run.scores[name][metric] for run in singles])
-                shift = value - alone[name][metric]
-                without = (each.sum() - each) / (len(each) - 1)
-                scores[name][metric] = PoolScore(float(each.mean() + shift), tuple(float(w) for w in without + shift))
-        return PoolRecord("single", NETWORKS, size, size * 53_018, scores)
-
-    return dataclasses.replace(result, pool=(record(1), record(2), record(4)))
+    return pooled_study({"batch_ensemble_sign": position}, **kwargs)
 
 
 def test_the_deep_ensemble_is_a_method_with_the_pool_s_estimate():

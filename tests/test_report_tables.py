@@ -5,7 +5,18 @@ import math
 import re
 
 import pytest
-from report_fakes import METHODS, POSITIONS, SEEDS, predictions, quality, run_record, study, study_at
+from report_fakes import (
+    CIFAR_SETS,
+    METHODS,
+    POSITIONS,
+    SEEDS,
+    cifar_study,
+    predictions,
+    quality,
+    run_record,
+    study,
+    study_at,
+)
 from rich.console import Console
 
 from be_jax.evaluate import score_predictions
@@ -83,6 +94,33 @@ def test_ratio_tables_need_their_references():
     titles = " ".join(by_title(study_at({"single": 0.0, "batch_ensemble": 0.5})))
     assert gain not in titles
     assert diversity not in titles
+
+
+def test_temperature_scaled_scores_stand_beside_the_raw_ones():
+    result = cifar_study()
+    summary, found = summarise(result), by_title(result)
+    table = found["Temperature-scaled: shifted test"]
+    titles = ["temperature", "cNLL", "cNLL scaled", "cECE %", "cECE % scaled", "Brier", "Brier scaled"]
+    assert [c.title for c in table.columns] == titles
+    keys = [("validation", "temperature"), ("shift", "nll"), ("shift", "nll_scaled")]
+    for (name, key), shown in zip(keys, table.columns, strict=False):
+        expected = [NLL.shown(look_up(summary, m, name, key)) for m in result.methods]
+        assert [cell.text for cell in shown.cells] == expected
+    assert result.methods[-1] == "deep_ensemble"
+    assert re.fullmatch(rf"1\.3\d* ± {NUMBER}", table.columns[0].cells[-1].text), "of ensembles from the pool"
+    assert "Temperature-scaled: test" in found
+    gains = found["Gain recovered, of the deep ensemble's over a single network"].columns
+    assert [c.title for c in gains][-2:] == ["test NLL scaled", "cNLL scaled"]
+    assert not any("scaled" in title for title in by_title(RESULT))
+
+
+def test_cifar_names_its_means_over_corruptions_and_its_ood_sets():
+    found = by_title(cifar_study())
+    assert [c.title for c in found["Shifted test"].columns][:3] == ["cAcc %", "cNLL", "cECE %"]
+    assert "after CIFAR-10-C's definitions, not CIFAR-10-C" in found["Shifted test"].note
+    assert {"Near out of distribution: cifar100", "Far out of distribution: mnist_in_colour"} <= set(found)
+    assert "published as CIFAR-10-C" in by_title(cifar_study("cifar10_c"))["Shifted test"].note
+    assert "not MNIST-C" in by_title(RESULT)["Shifted test"].note
 
 
 def test_runs_tell_what_became_of_them():
@@ -168,6 +206,16 @@ def test_markdown_table():
     assert single["test mutual inf."] == "–"
     assert re.fullmatch(rf"\*\*{NUMBER} ± {NUMBER}\*\*", deep["test NLL"])
     assert "maximum probability" in lines[-1]
+
+
+def test_markdown_table_of_several_ood_sets_has_few_columns():
+    sets = (*CIFAR_SETS, "ood/uniform_noise")
+    header = [cell.strip() for cell in markdown_table(cifar_study(sets=sets)).splitlines()[0].strip("|").split("|")]
+    assert header == [
+        *("method", "test accuracy %", "test NLL", "test ECE %", "cAcc %", "cNLL"),
+        *("cifar100 (near) AUROC", "mnist_in_colour (far) AUROC", "uniform_noise (far) AUROC"),
+        *("test mutual inf.", "parameters"),
+    ]
 
 
 @pytest.mark.parametrize("result", [ALL_DIVERGED, study_at(POSITIONS, seeds=(42,), sets=("test",))])

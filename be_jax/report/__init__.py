@@ -7,6 +7,7 @@ from be_jax.report.answer import answer
 from be_jax.report.figures import draw_figures
 from be_jax.report.markdown import markdown_table
 from be_jax.report.page import write_report
+from be_jax.report.predictions import predictions_in
 from be_jax.report.ratios import Ratio, diversity_ratio, gain_recovered
 from be_jax.report.summary import summarise
 from be_jax.report.terminal import print_tables
@@ -18,6 +19,7 @@ __all__ = [
     "draw_figures",
     "gain_recovered",
     "markdown_table",
+    "predictions_in",
     "print_tables",
     "summarise",
     "write_report",

@@ -5,10 +5,11 @@ import re
 import pandas as pd
 
 from be_jax.report import columns
-from be_jax.report.columns import percent
+from be_jax.report.benchmark import corruptions, with_distance
+from be_jax.report.columns import percent, scaled
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, divergence, is_batch_ensemble, label, runs_of
 from be_jax.report.ratios import Ratio, diversity_ratio, gain_recovered, paired_difference
-from be_jax.report.summary import compared_sets, look_up, sets_of, summarise
+from be_jax.report.summary import Estimate, compared_sets, has_temperature, look_up, sets_of, summarise
 from be_jax.report.verdict import LIKE_DEEP, LIKE_SINGLE, MARGIN, verdict
 from be_jax.results import StudyResult
 
@@ -39,8 +40,9 @@ def _setting(result: StudyResult) -> str:
     """Where the answer holds, to open its first sentence."""
     described = re.match(r"(\S+) .*?\btrain (\d+(?:,\d{3})*)", result.data)
     data = f"{described[1]} with {described[2]} training images" if described else result.data
-    seeds = len({run.seed for run in result.runs})
-    return f"On {data} ({seeds} seed{'s' * (seeds > 1)})"
+    pool = f"a pool of {len(result.pooled.networks)} networks; " if result.pooled else ""
+    seeds = len({run.seed for run in result.runs if not (result.pooled and run.method == result.pooled.method)})
+    return f"On {data} ({pool}{seeds} seed{'s' * (seeds > 1)})"
 
 
 def _on_method(result: StudyResult, summary: pd.DataFrame, method: str) -> list[str]:
@@ -104,22 +106,51 @@ def _diversity(result: StudyResult, summary: pd.DataFrame, method: str) -> str:
 
 def _detection(result: StudyResult, summary: pd.DataFrame, method: str) -> str:
     """AUROC by mutual information, and what it is to be held against; nothing without OOD sets."""
+    match sets_of(result, "ood/"):
+        case []:
+            return ""
+        case [only]:
+            return f"; by it one tells {_detection_of(result, summary, method, only)}"
+        case several:
+            return _detections(result, summary, method, several)
+
+
+def _detection_of(result: StudyResult, summary: pd.DataFrame, method: str, set_name: str) -> str:
+    own, deep, single = _aurocs(summary, method, set_name)
+    against = []
+    if deep.n:
+        difference = paired_difference(result, method, DEEP_ENSEMBLE, set_name, columns.AUROC_EPISTEMIC.key)
+        apart = f" (difference {columns.AUROC_EPISTEMIC.shown(difference)})" if difference.n > 1 else ""
+        against.append(f"{columns.AUROC_EPISTEMIC.shown(deep)} for the deep ensemble{apart}")
+    if single.n:
+        against.append(f"{columns.AUROC_MAX_PROBABILITY.shown(single)} for a single network's maximum probability")
+    held = f", against {listed(against)}" if against else ""
+    name = with_distance(result, set_name)
+    return f"{name} from test with an AUROC of {columns.AUROC_EPISTEMIC.shown(own)}{held}"
+
+
+def _detections(result: StudyResult, summary: pd.DataFrame, method: str, sets: list[str]) -> str:
+    """The same of several sets, in short."""
     parts = []
-    for name in sets_of(result, "ood/"):
-        by_epistemic, by_maximum = columns.AUROC_EPISTEMIC, columns.AUROC_MAX_PROBABILITY
-        own = look_up(summary, method, name, by_epistemic.key)
-        deep = look_up(summary, DEEP_ENSEMBLE, name, by_epistemic.key)
-        single = look_up(summary, SINGLE, name, by_maximum.key)
-        against = []
-        if deep.n:
-            difference = paired_difference(result, method, DEEP_ENSEMBLE, name, by_epistemic.key)
-            apart = f" (difference {by_epistemic.shown(difference)})" if difference.n > 1 else ""
-            against.append(f"{by_epistemic.shown(deep)} for the deep ensemble{apart}")
-        if single.n:
-            against.append(f"{by_maximum.shown(single)} for a single network's maximum probability")
-        held = f", against {listed(against)}" if against else ""
-        parts.append(f"{name.removeprefix('ood/')} from test with an AUROC of {by_epistemic.shown(own)}{held}")
-    return f"; by it one tells {'; and '.join(parts)}" if parts else ""
+    for name in sets:
+        own, *others = (columns.AUROC_EPISTEMIC.shown(auroc) for auroc in _aurocs(summary, method, name) if auroc.n)
+        held = f" ({', '.join(others)})" if others else ""
+        parts.append(f"{with_distance(result, name)} {own}{held}")
+    _, deep, single = _aurocs(summary, method, sets[0])
+    against = ["the deep ensemble's"] * bool(deep.n) + ["a single network's by maximum probability"] * bool(single.n)
+    brackets = f", in brackets {listed(against)}" if against else ""
+    return f"; the AUROC by which it tells sets from test{brackets}, is for {listed(parts)}"
+
+
+def _aurocs(summary: pd.DataFrame, method: str, set_name: str) -> tuple[Estimate, Estimate, Estimate]:
+    """By mutual information of the method and of the deep ensemble, by maximum probability of the single network."""
+    compared = (
+        (method, columns.AUROC_EPISTEMIC),
+        (DEEP_ENSEMBLE, columns.AUROC_EPISTEMIC),
+        (SINGLE, columns.AUROC_MAX_PROBABILITY),
+    )
+    own, deep, single = (look_up(summary, each, set_name, metric.key) for each, metric in compared)
+    return own, deep, single
 
 
 def _test_scores(result: StudyResult, summary: pd.DataFrame) -> list[str]:
@@ -129,7 +160,22 @@ def _test_scores(result: StudyResult, summary: pd.DataFrame) -> list[str]:
         accuracy, nll = (look_up(summary, method, "test", metric.key) for metric in (columns.ACCURACY, columns.NLL))
         if accuracy.n:
             parts.append(f"{columns.ACCURACY.shown(accuracy)} % and {columns.NLL.shown(nll)} ({label(result, method)})")
-    return [f"Test accuracy and NLL are {listed(parts)}."] if parts else []
+    sentences = [f"Test accuracy and NLL are {listed(parts)}."] if parts else []
+    return sentences + _scaled_scores(result, summary)
+
+
+def _scaled_scores(result: StudyResult, summary: pd.DataFrame) -> list[str]:
+    """Test NLL and ECE of every method at its own temperature, where one was fitted."""
+    if not has_temperature(result):
+        return []
+    nll, ece = scaled(columns.NLL), scaled(columns.ECE)
+    parts = [
+        f"{nll.shown(look_up(summary, method, 'test', nll.key))} and "
+        f"{ece.shown(look_up(summary, method, 'test', ece.key))} % ({label(result, method)})"
+        for method in result.methods
+        if look_up(summary, method, "test", nll.key).n
+    ]
+    return [f"At temperatures fitted on validation data, test NLL and ECE are {listed(parts)}."]
 
 
 def _reading(result: StudyResult, sentences: list[str]) -> list[str]:
@@ -139,7 +185,7 @@ def _reading(result: StudyResult, sentences: list[str]) -> list[str]:
         like = f"; “like” means that the whole interval is within {round(100 * MARGIN)} points of 0 % or 100 %"
     reading = [f"{counted}{like}."] if any(" ± " in sentence or "[" in sentence for sentence in sentences) else []
     if "shift" in sets_of(result):
-        reading.append("The shift is the mean over corruptions generated by this project, not MNIST-C.")
+        reading.append(f"The shift is the mean over {corruptions(result)}.")
     return reading
 
 

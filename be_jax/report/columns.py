@@ -28,15 +28,19 @@ class Metric(NamedTuple):
     percent: bool = False
     of_members: bool = False
 
+    @property
+    def scale(self) -> int:
+        """From a score to the unit of the title."""
+        return 100 if self.percent else 1
+
     def shown(self, estimate: Estimate) -> str:
         """Mean ± half-width in the unit of the title; without the interval where there is none, a dash for no value."""
         if estimate.n == 0 or math.isnan(estimate.mean):
             return DASH
-        scale = 100 if self.percent else 1
-        mean = f"{scale * estimate.mean:z.{self.decimals}f}".replace("-", "−")
+        mean = f"{self.scale * estimate.mean:z.{self.decimals}f}".replace("-", "−")
         if math.isnan(estimate.half_width):
             return mean
-        return f"{mean} ± {scale * estimate.half_width:.{self.decimals}f}"
+        return f"{mean} ± {self.scale * estimate.half_width:.{self.decimals}f}"
 
 
 ACCURACY = Metric("accuracy", "accuracy %", 2, "higher", percent=True)
@@ -52,6 +56,27 @@ AUROC_ALEATORIC = Metric("auroc_aleatoric", "aleatoric", 3, "higher")
 AUROC_EPISTEMIC = Metric("auroc_epistemic", "AUROC epist.", 3, "higher", of_members=True)
 AUROC_MAX_PROBABILITY = Metric("auroc_max_probability", "max prob.", 3, "higher")
 FPR95_EPISTEMIC = Metric("fpr95_epistemic", "FPR95 epist.", 3, "lower", of_members=True)
+TEMPERATURE = Metric("temperature", "temperature", 3, "neither")
+
+DETECTION_SCORES = {
+    "total": "total",
+    "aleatoric": "aleatoric",
+    "epistemic": "mutual inf.",
+    "max_probability": "max prob.",
+}
+"""Names of the scores by which OOD examples are detected, and as they are shown."""
+DETECTION_MEASURES = ("AUROC", "AUPR", "FPR95")
+
+
+def detection(measure: str, score: str) -> Metric:
+    """One of `DETECTION_MEASURES` by one of `DETECTION_SCORES`, under the measure's title."""
+    better: Literal["higher", "lower"] = "lower" if measure == "FPR95" else "higher"
+    return Metric(f"{measure.lower()}_{score}", measure, 3, better, of_members=score == "epistemic")
+
+
+def scaled(metric: Metric) -> Metric:
+    """The metric of predictions at the temperature that was fitted on validation data."""
+    return metric._replace(key=f"{metric.key}_scaled", title=f"{metric.title} scaled")
 
 
 def percent(ratio: Ratio) -> str:

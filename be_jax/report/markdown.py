@@ -1,6 +1,7 @@
 """The README's table, made from a committed result."""
 
 from be_jax.report import columns
+from be_jax.report.benchmark import title_with_set, with_distance
 from be_jax.report.columns import Metric
 from be_jax.report.methods import SINGLE
 from be_jax.report.summary import look_up, sets_of, summarise
@@ -12,14 +13,15 @@ from be_jax.results import StudyResult
 def markdown_table(result: StudyResult) -> str:
     """Methods as rows; quality on test and shift, detection and mutual information of OOD sets, parameters as columns.
 
-    Ends with the line that says how to read it. Sets that were not scored have no columns.
+    Ends with the line that says how to read it. Sets that were not scored have no columns. Of several OOD sets the
+    mutual information is not shown: more columns would be hard to read.
     """
     ood = sets_of(result, "ood/")
     shown = [
         *(_column(result, "test", metric) for metric in (columns.ACCURACY, columns.NLL, columns.ECE)),
         *(_column(result, "shift", metric) for metric in (columns.ACCURACY, columns.NLL) if "shift" in sets_of(result)),
         *(_detection(result, name) for name in ood),
-        *(_column(result, name, columns.MUTUAL_INFORMATION) for name in ("test", *ood)),
+        *(_column(result, name, columns.MUTUAL_INFORMATION) for name in ("test", *ood[: len(ood) == 1])),
         Column("parameters", tuple(Cell(parameters(result, method)) for method in result.methods)),
     ]
     header = ["method", *(each.title for each in shown)]
@@ -33,7 +35,7 @@ def markdown_table(result: StudyResult) -> str:
 
 def _column(result: StudyResult, set_name: str, metric: Metric) -> Column:
     scores = score_column(result, summarise(result), set_name, metric)
-    return scores._replace(title=f"{set_name.removeprefix('ood/')} {scores.title}")
+    return scores._replace(title=title_with_set(result, set_name, metric))
 
 
 def _detection(result: StudyResult, set_name: str) -> Column:
@@ -48,7 +50,7 @@ def _detection(result: StudyResult, set_name: str) -> Column:
         cell._replace(text=cell.text + r" \*") if m == SINGLE and e.n else cell
         for m, cell, e in zip(result.methods, cells, estimates, strict=True)
     ]
-    return Column(f"{set_name.removeprefix('ood/')} AUROC", tuple(starred))
+    return Column(f"{with_distance(result, set_name)} AUROC", tuple(starred))
 
 
 def _cell(cell: Cell) -> str:

@@ -12,8 +12,9 @@ import jinja2
 from matplotlib.figure import Figure
 
 from be_jax.report.answer import answer
-from be_jax.report.digest import Load
+from be_jax.report.details import detailed_tables
 from be_jax.report.figures import draw_figures
+from be_jax.report.predictions import Load
 from be_jax.report.tables import tables
 from be_jax.results import StudyResult
 
@@ -35,6 +36,7 @@ def write_report(result: StudyResult, load: Load, path: Path) -> Path:
         result=result,
         answer=answer(result),
         tables=tables(result),
+        detailed_tables=detailed_tables(result),
         figures=figures,
         provenance=flattened(result.provenance),
         config=flattened(result.config),

@@ -1,10 +1,11 @@
 """Tables that compare each method with the deep ensemble: gain recovered, and diversity."""
 
 from be_jax.report import columns
-from be_jax.report.columns import percent
+from be_jax.report.benchmark import title_with_set, with_distance
+from be_jax.report.columns import percent, scaled
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, label
 from be_jax.report.ratios import diversity_ratio, gain_recovered
-from be_jax.report.summary import compared_sets
+from be_jax.report.summary import compared_sets, has_temperature
 from be_jax.report.table import Cell, Column, Table
 from be_jax.results import StudyResult
 
@@ -20,40 +21,42 @@ def gain_table(result: StudyResult) -> list[Table]:
         return []
     shown = tuple(
         Column(
-            f"{name} {metric.title.removesuffix(' %')}",
+            title_with_set(result, name, metric).removesuffix(" %"),
             tuple(Cell(percent(gain_recovered(result, method, name, metric.key))) for method in methods),
         )
+        for metrics in ((columns.NLL, columns.ACCURACY), (scaled(columns.NLL),) * has_temperature(result))
         for name in sets
-        for metric in (columns.NLL, columns.ACCURACY)
+        for metric in metrics
     )
-    scale = "0 % is a single network, 100 % a deep ensemble; undefined: those two do not differ measurably, or too few"
-    return [
-        _table(
-            result, "Gain recovered, of the deep ensemble's over a single network", shown, f"{_note(result)} {scale}"
-        )
-    ]
+    scale = (
+        "0 % is a single network, 100 % a deep ensemble; undefined: those two do not differ measurably, or there are "
+        "too few seeds."
+    )
+    title = "Gain recovered, of the deep ensemble's over a single network"
+    return [_table(result, title, shown, f"{_note(result)} {scale}")]
 
 
-def diversity_table(result: StudyResult) -> list[Table]:
-    """Diversity of each method's members relative to the deep ensemble's; nothing without one."""
-    methods = _compared(result)
-    sets = compared_sets(result)
+def diversity_tables(result: StudyResult) -> list[Table]:
+    """Diversity of each method's members relative to the deep ensemble's, by two measures; nothing without one."""
+    methods, sets = _compared(result), compared_sets(result)
     if not methods or not sets:
         return []
-    shown = tuple(
-        Column(
-            f"{short} {name.removeprefix('ood/')}",
-            tuple(Cell(percent(diversity_ratio(result, method, name, metric.key))) for method in methods),
-        )
-        for short, metric in (("MI", columns.MUTUAL_INFORMATION), ("disagr.", columns.DISAGREEMENT))
-        for name in sets
-    )
     return [
         _table(
             result,
-            "Diversity of the members, of the deep ensemble's",
-            shown,
-            f"{_note(result)} MI: mutual information.",
+            f"Diversity of the members, of the deep ensemble's, by {measure}",
+            tuple(
+                Column(
+                    with_distance(result, name),
+                    tuple(Cell(percent(diversity_ratio(result, method, name, metric.key))) for method in methods),
+                )
+                for name in sets
+            ),
+            f"{_note(result)} 100 % is as diverse as a deep ensemble.",
+        )
+        for measure, metric in (
+            ("mutual information", columns.MUTUAL_INFORMATION),
+            ("disagreement", columns.DISAGREEMENT),
         )
     ]
 

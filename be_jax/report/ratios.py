@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, label
-from be_jax.report.summary import CONFIDENCE, Estimate, estimate
+from be_jax.report.summary import Estimate, estimate, t_quantile
 from be_jax.results import StudyResult
 
 RESAMPLES = 10_000
@@ -85,7 +85,7 @@ def ratio_of_means(numerators: np.ndarray, denominators: np.ndarray, if_none: st
     denominator = estimate(denominators)
     if not abs(denominator.mean) > denominator.half_width:
         return _undefined(n, if_none)
-    tail = stats.norm.cdf(-math.sqrt(n / (n - 1)) * stats.t.ppf((1 + CONFIDENCE) / 2, n - 1))
+    tail = stats.norm.cdf(-math.sqrt(n / (n - 1)) * t_quantile(n - 1))
     chosen = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
     sign = math.copysign(1, denominator.mean)
     # A resample without a difference in the denominator says that the ratio is unbounded.
@@ -110,8 +110,10 @@ def pooled_ratio(result: StudyResult, method: str, set_name: str, metric: str, *
     origin = np.array([single.mean, *single.without]) if over_single and single else np.zeros_like(deep_ensemble)
     spans = deep_ensemble - origin
     networks = len(deep.without)
+    if result.pooled.size == networks:
+        return _undefined(len(values), f"an interval needs a pool of more than {networks} networks, the members")
     error = math.sqrt((networks - 1) / networks * ((spans[1:] - spans[0]) ** 2).sum())
-    if not abs(spans[0]) > stats.t.ppf((1 + CONFIDENCE) / 2, networks - 1) * error:
+    if not abs(spans[0]) > t_quantile(networks - 1) * error:
         reason = "the deep ensemble and the single network do not differ measurably"
         return _undefined(len(values), reason if over_single else "the deep ensemble's own is not measurably above 0")
     sign = 1 if metric.startswith(_LARGER_IS_BETTER) else -1
@@ -141,7 +143,7 @@ def _welch(variance: float, n: int, other_variance: float, other_n: int) -> floa
     if total == 0:
         return 0.0
     freedom = total**2 / (variance**2 / (n - 1) + other_variance**2 / (other_n - 1))
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * math.sqrt(total))
+    return t_quantile(freedom) * math.sqrt(total)
 
 
 def _values(result: StudyResult, method: str, set_name: str, metric: str) -> np.ndarray:

@@ -6,11 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from be_jax.results import PoolScore, StudyResult
 
 CONFIDENCE = 0.95
+
+
+def t_quantile(freedom: float) -> float:
+    """Student's quantile at (1 + CONFIDENCE) / 2; NaN for no degree of freedom."""
+    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) if freedom > 0 else math.nan
 
 
 class Estimate(NamedTuple):
@@ -32,8 +37,7 @@ def estimate(values: Sequence[float] | np.ndarray) -> Estimate:
             return Estimate(float(values.mean()), math.nan, n)
     if n == 1:
         return Estimate(float(values[0]), math.nan, 1)
-    quantile = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)
-    return Estimate(float(values.mean()), float(quantile * values.std(ddof=1) / math.sqrt(n)), n)
+    return Estimate(float(values.mean()), float(t_quantile(n - 1) * values.std(ddof=1) / math.sqrt(n)), n)
 
 
 def summarise(result: StudyResult) -> pd.DataFrame:
@@ -58,8 +62,7 @@ def summarise(result: StudyResult) -> pd.DataFrame:
 def of_pool(score: PoolScore) -> Estimate:
     """The same of deep ensembles from a pool of n networks: t_{0.975, n - 1} jackknife standard errors."""
     n = len(score.without)
-    half_width = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * score.standard_error if n > 1 else math.nan
-    return Estimate(score.mean, float(half_width), n)
+    return Estimate(score.mean, t_quantile(n - 1) * score.standard_error, n)
 
 
 def look_up(summary: pd.DataFrame, method: str, set_name: str, metric: str) -> Estimate:
@@ -79,3 +82,20 @@ def sets_of(result: StudyResult, prefix: str = "") -> list[str]:
     """Names of the scored sets that begin with `prefix`, in the order in which runs list them."""
     names = dict.fromkeys(name for run in result.runs for name in run.scores)
     return [name for name in names if name.startswith(prefix)]
+
+
+def severities(result: StudyResult) -> dict[int, str]:
+    """The sets to draw against severity: 0 is `test`; empty where no severity was scored."""
+    prefix = "shift/severity_"
+    found = sorted(int(name.removeprefix(prefix)) for name in sets_of(result, prefix))
+    return {0: "test"} | {k: f"{prefix}{k}" for k in found} if found else {}
+
+
+def single_corruptions(result: StudyResult) -> list[str]:
+    """The sets that are the mean over the severities of one corruption."""
+    return [name for name in sets_of(result, "shift/") if name not in severities(result).values()]
+
+
+def has_temperature(result: StudyResult) -> bool:
+    """Whether a temperature was fitted on validation data, and every metric also scored at it."""
+    return "validation" in sets_of(result)

@@ -1,12 +1,15 @@
 """The figures of a report, each a matplotlib `Figure` with its caption; no global state is touched."""
 
-from be_jax.report.digest import Load, digest
+from be_jax.report.digest import digest
+from be_jax.report.figures.corruptions import corruption_dots
+from be_jax.report.figures.detection import detection_dots
 from be_jax.report.figures.disagreement import disagreement_matrices
 from be_jax.report.figures.histograms import epistemic_histograms
 from be_jax.report.figures.illustration import Illustration
 from be_jax.report.figures.pool import pool_curves
 from be_jax.report.figures.reliability import reliability_diagrams
 from be_jax.report.figures.severity import severity_curves
+from be_jax.report.predictions import Load
 from be_jax.results import StudyResult
 
 __all__ = ["Illustration", "draw_figures"]
@@ -18,6 +21,8 @@ def draw_figures(result: StudyResult, load: Load) -> list[Illustration]:
     drawn = [
         pool_curves(result),
         severity_curves(result),
+        corruption_dots(result),
+        detection_dots(result),
         reliability_diagrams(result, examples),
         epistemic_histograms(result, examples),
         disagreement_matrices(result, examples),

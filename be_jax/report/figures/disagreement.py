@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from be_jax.report import columns
 from be_jax.report.digest import Digest
 from be_jax.report.figures.illustration import FONT_SIZE, Illustration, described, new_figure
 from be_jax.report.methods import has_members, label
+from be_jax.report.summary import look_up, summarise
 from be_jax.results import StudyResult
 
 MOST_NUMBERED = 8  # members; larger matrices have no room for numbers
@@ -16,6 +18,7 @@ def disagreement_matrices(result: StudyResult, examples: Digest) -> Illustration
     if not drawn:
         return None
     sets = examples.sets("disagreement")
+    summary = summarise(result)
     figure = new_figure(0.3 + 2.3 * len(sets))
     panels = figure.subplots(len(sets), len(drawn), squeeze=False)
     for axes, method in zip(panels[0], drawn, strict=True):
@@ -28,6 +31,8 @@ def disagreement_matrices(result: StudyResult, examples: Digest) -> Illustration
             axes.imshow(matrix, cmap="Blues", vmin=0, vmax=max(largest, 1e-9))
             axes.set_xticks(range(len(matrix)), range(1, len(matrix) + 1), fontsize=FONT_SIZE - 1)
             axes.set_yticks(range(len(matrix)), range(1, len(matrix) + 1), fontsize=FONT_SIZE - 1)
+            mean = look_up(summary, method, set_name, columns.DISAGREEMENT.key)
+            axes.set_xlabel(f"mean {columns.DISAGREEMENT.shown(mean)} %", fontsize=FONT_SIZE)
             axes.spines[:].set_visible(False)
             axes.tick_params(length=0)
             if len(matrix) <= MOST_NUMBERED:
@@ -35,12 +40,14 @@ def disagreement_matrices(result: StudyResult, examples: Digest) -> Illustration
                     colour = "white" if value > 0.6 * largest else "black"
                     axes.text(j, i, f"{100 * value:.1f}", ha="center", va="center", fontsize=FONT_SIZE, color=colour)
     names = ", ".join(label(result, method) for method in drawn)
+    pool = " (of the deep ensemble, over the networks of the pool)" if result.pooled else ""
     return Illustration(
         "disagreement",
         "Members against members",
         "Percentage of examples on which two members predict different classes, mean over seeds; shades compare "
-        "methods within a row. It does not show by how much members differ where they agree on the class. A single "
-        "network has one member. Members of MC dropout are draws of dropout masks.",
+        f"methods within a row. Below, the mean over pairs with its 95 % interval over seeds{pool}. It does not show "
+        "by how much members differ where they agree on the class. A single network has one "
+        "member. Members of MC dropout are draws of dropout masks.",
         f"Matrices of disagreement between members on {', '.join(map(described, sets))} for {names}.",
         figure,
     )

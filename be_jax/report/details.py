@@ -1,0 +1,61 @@
+"""Tables for those who look closer: quality at each severity, and detection by every score and measure."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from be_jax.report import columns
+from be_jax.report.benchmark import corruptions, with_distance
+from be_jax.report.columns import Metric, detection, scaled
+from be_jax.report.methods import label
+from be_jax.report.summary import has_temperature, sets_of, severities, summarise
+from be_jax.report.table import Column, Table, column, row_names, score_column, shown_estimate
+from be_jax.results import StudyResult
+
+
+def detailed_tables(result: StudyResult) -> list[Table]:
+    """One for each metric by severity, and one for each OOD set; none for sets that were not scored."""
+    metrics = (columns.ACCURACY, columns.NLL, columns.ECE) if severities(result) else ()
+    return [
+        *(_by_severity(result, metric) for metric in metrics),
+        *(_detection(result, name) for name in sets_of(result, "ood/")),
+    ]
+
+
+def _by_severity(result: StudyResult, metric: Metric) -> Table:
+    summary = summarise(result)
+    shown = tuple(
+        score_column(result, summary, name, metric)._replace(title=f"severity {severity}" if severity else "test")
+        for severity, name in severities(result).items()
+    )
+    title = f"{metric.title[0].upper()}{metric.title[1:]} by severity"
+    return Table(title, row_names(result), shown, f"Mean over all {corruptions(result)}, at each severity.")
+
+
+def _detection(result: StudyResult, set_name: str) -> Table:
+    """A row for each score and method; raw and, where there is a temperature, scaled."""
+    summary = summarise(result)
+    rows = [(score, method) for score in columns.DETECTION_SCORES for method in result.methods]
+    shown = tuple(
+        _over_scores(summary, set_name, rows, measure, adjust)
+        for adjust in ((_raw, scaled) if has_temperature(result) else (_raw,))
+        for measure in columns.DETECTION_MEASURES
+    )
+    names = tuple(f"{columns.DETECTION_SCORES[score]}: {label(result, method)}" for score, method in rows)
+    note = (
+        "Telling this set (the positive class) from test. FPR95: fraction of test taken for this set where 95 % of "
+        "it is found. A single network has no mutual information."
+    )
+    return Table(f"Detection of {with_distance(result, set_name)} by every score", names, shown, note)
+
+
+def _over_scores(
+    summary: pd.DataFrame, set_name: str, rows: list[tuple[str, str]], measure: str, adjust: Callable[[Metric], Metric]
+) -> Column:
+    """One measure of detection for every (score, method)."""
+    metrics = [(adjust(detection(measure, score)), method) for score, method in rows]
+    return column(metrics[0][0], [shown_estimate(summary, method, set_name, metric) for metric, method in metrics])
+
+
+def _raw(metric: Metric) -> Metric:
+    return metric
