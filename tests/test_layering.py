@@ -12,9 +12,9 @@ PACKAGE = ROOT / "be_jax"
 
 RANKS = [
     ("conv", "rank1", "metrics", "config", "fast_init", "keys"),
-    ("layers", "ensemble", "models"),
-    ("optim", "train", "parallel"),
-    ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report"),
+    ("layers", "ensemble", "full_rank", "models"),
+    ("likelihood", "optim", "train", "parallel"),
+    ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "judge"),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}
 ALLOWED = {
