@@ -50,7 +50,7 @@ def start(ensemble, x=X):
 
 
 def trained(init, x=X, seed=0):
-    """Variables as `init` gives them, but with biases, statistics and fast weights that differ from their beginnings."""
+    """Variables as `init` gives them, but with biases, statistics and fast weights that are not at their beginnings."""
     rng = np.random.default_rng(seed)
 
     def draw(path, shape):
@@ -143,7 +143,7 @@ def test_scores_are_means_over_pairs_and_layers():
     np.testing.assert_allclose(scores["kernel_cosine/Conv_0"], np.mean(cosines), rtol=1e-4)
     barrier = space.barriers(ensemble, variables, X, LABELS)
     assert barrier.loss.shape == barrier.accuracy.shape == (3,)
-    assert (barrier.loss > 0).all()
+    assert min(map(np.min, barrier)) >= 0
     np.testing.assert_allclose(scores["loss_barrier"], barrier.loss.mean(), rtol=1e-4)
     np.testing.assert_allclose(scores["accuracy_barrier"], barrier.accuracy.mean(), atol=1e-6)
 
@@ -306,5 +306,5 @@ class Residual(nn.Module):
 
 def test_residual_networks_are_not_chains():
     network = trained(Residual().init)
-    with pytest.raises(ValueError, match=r"chains of layers only.*Residual with the layers Dense_0, Dense_1, Dense_2"):
+    with pytest.raises(ValueError, match=r"chains of layers only.*Residual with the layers Dense_0, Dense_2, Dense_1"):
         space.match(Residual(), network, network, X)

@@ -99,18 +99,23 @@ def reorder(network: Variables, chain: Sequence[Layer], orders: Sequence[np.ndar
 
 
 def _check_chain(model: nn.Module, network: Variables, x: jax.Array, chain: Sequence[Layer]) -> None:
+    """Reverses the units of one hidden layer at a time; if all were reversed, residual networks could pass."""
     orders = natural_orders(network, chain)
-    backwards = [orders[0], *(order[::-1] for order in orders[1:-1]), orders[-1]]
-    try:
-        reordered = reorder(network, chain, backwards)
-    except (ValueError, IndexError):  # the shape of a layer does not follow from the one before
-        is_chain = False
-    else:
-        logits, after = (np.asarray(model.apply(each, x)) for each in (network, reordered))
-        is_chain = np.allclose(after, logits, rtol=1e-3, atol=1e-4 * np.abs(logits).max())
-    if not is_chain:
+    reversals = ([*orders[:i], orders[i][::-1], *orders[i + 1 :]] for i in range(1, len(orders) - 1))
+    if not all(_is_the_same(model, network, x, chain, reversal) for reversal in reversals):
         layers = ", ".join("/".join(layer.kernel[1:-1]) for layer in chain)
         raise ValueError(
             f"hidden units can be matched in chains of layers only, such as MLP and LeNet; {type(model).__name__} with "
             f"the layers {layers} is another function when its hidden units change places"
         )
+
+
+def _is_the_same(
+    model: nn.Module, network: Variables, x: jax.Array, chain: Sequence[Layer], orders: Sequence[np.ndarray]
+) -> bool:
+    try:
+        reordered = reorder(network, chain, orders)
+    except (ValueError, IndexError):  # the shape of a layer does not follow from the one before
+        return False
+    logits, after = (np.asarray(model.apply(each, x)) for each in (network, reordered))
+    return np.allclose(after, logits, rtol=1e-3, atol=1e-4 * np.abs(logits).max())
