@@ -1,0 +1,94 @@
+"""Tables that scikit-learn ships or generates: nothing is downloaded."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments.together import SeedData
+
+TEST, VALIDATION = 0.2, 0.2  # of all rows
+
+
+class Dataset(NamedTuple):
+    """Features `[n, f]` and targets `[n]`: classes where `num_classes` is given, otherwise real numbers."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    num_classes: int | None
+
+
+class Split(NamedTuple):
+    """Standardised rows of every seed: training and validation, and inputs `[s, n, f]` and targets `[s, n]` of test."""
+
+    train: SeedData
+    test_x: np.ndarray
+    test_y: np.ndarray
+
+
+def load(name: str) -> Dataset:
+    """The data set of this name.
+
+    Raises:
+      ModuleNotFoundError: scikit-learn is not installed.
+    """
+    x, y = LOADERS[name]()
+    classes = int(y.max()) + 1 if name in CLASSIFICATION else None
+    return Dataset(name, x.astype(np.float32), y.astype(np.int32 if classes else np.float32), classes)
+
+
+def split(dataset: Dataset, seeds: Sequence[int]) -> Split:
+    """For each seed a split of its own, 60 % training, 20 % validation and 20 % test; classes keep their shares.
+
+    Features, and targets that are real numbers, are standardised by the mean and deviation of the training rows.
+    """
+    of_seeds = zip(*(_split(dataset, seed) for seed in seeds), strict=True)
+    train_x, train_y, validation_x, validation_y, test_x, test_y = map(np.stack, of_seeds)
+    return Split(SeedData(train_x, train_y, validation_x, validation_y), test_x, test_y)
+
+
+def _split(dataset: Dataset, seed: int) -> list[np.ndarray]:
+    from sklearn.model_selection import train_test_split
+
+    def cut(rows: np.ndarray, share: float) -> list[np.ndarray]:
+        classes = None if dataset.num_classes is None else dataset.y[rows]
+        size = round(share * len(dataset.y))
+        return train_test_split(rows, test_size=size, random_state=seed, stratify=classes)  # type: ignore[no-any-return]
+
+    rest, test = cut(np.arange(len(dataset.y)), TEST)
+    train, validation = cut(rest, VALIDATION)
+    x = _standardised(dataset.x, train)
+    y = dataset.y if dataset.num_classes else _standardised(dataset.y, train)
+    return [array[rows] for rows in (train, validation, test) for array in (x, y)]
+
+
+def _standardised(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """By the mean and deviation of these rows; a feature that is constant there is only centred."""
+    std = values[rows].std(0)
+    return ((values - values[rows].mean(0)) / np.where(std == 0, 1, std)).astype(np.float32)  # type: ignore[no-any-return]
+
+
+def _shipped(name: str) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+    def load() -> tuple[np.ndarray, np.ndarray]:
+        return getattr(_datasets(), f"load_{name}")(return_X_y=True)  # type: ignore[no-any-return]
+
+    return load
+
+
+def _friedman() -> tuple[np.ndarray, np.ndarray]:
+    """Friedman's first function of 5 of 10 uniform features, with noise N(0, 1) (Friedman 1991): not real data."""
+    return _datasets().make_friedman1(1000, noise=1.0, random_state=0)  # type: ignore[no-any-return]
+
+
+def _datasets() -> Any:
+    try:
+        from sklearn import datasets
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("the tables come with scikit-learn: pip install scikit-learn") from error
+    return datasets
+
+
+CLASSIFICATION = ("breast_cancer", "wine", "digits")
+REGRESSION = ("diabetes", "friedman1")
+LOADERS = {name: _shipped(name) for name in (*CLASSIFICATION, "diabetes")} | {"friedman1": _friedman}
