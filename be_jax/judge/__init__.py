@@ -1,0 +1,58 @@
+"""Judgement: does a method behave like a single model or like a deep ensemble, with what certainty, worth how many?
+
+Everything is a function of predictions in memory, from any framework (`score_run` says which arrays):
+
+    method, single, deep = (of_seeds([score_run(p) for p in runs]) for runs in (batch_ensembles, singles, ensembles))
+    for verdict in judge("BatchEnsemble", method, single, deep):
+        print(sentence(verdict))
+
+    worth = of_seeds([equivalent_scores(p) for p in batch_ensembles], factor="seeds of the BatchEnsemble")
+    print(deep_ensemble_equivalent(worth, size_curve(networks)))
+"""
+
+from be_jax.judge.claims import STATEMENTS, ParameterMeasures, Verdict, judge
+from be_jax.judge.equivalent import Equivalent, deep_ensemble_equivalent, equivalent_scores, networks_of, size_curve
+from be_jax.judge.evidence import Evidence
+from be_jax.judge.gain import Interval, ratio
+from be_jax.judge.jackknife import Statistic
+from be_jax.judge.margins import JudgeConfig
+from be_jax.judge.sample import Sample, of_pool, of_seeds
+from be_jax.judge.scores import Scores, score_run
+from be_jax.judge.table import (
+    as_records,
+    conditions,
+    evidence_table,
+    from_records,
+    percent,
+    sentence,
+    verdict_table,
+)
+
+__all__ = [
+    "STATEMENTS",
+    "Equivalent",
+    "Evidence",
+    "Interval",
+    "JudgeConfig",
+    "ParameterMeasures",
+    "Sample",
+    "Scores",
+    "Statistic",
+    "Verdict",
+    "as_records",
+    "conditions",
+    "deep_ensemble_equivalent",
+    "equivalent_scores",
+    "evidence_table",
+    "from_records",
+    "judge",
+    "networks_of",
+    "of_pool",
+    "of_seeds",
+    "percent",
+    "ratio",
+    "score_run",
+    "sentence",
+    "size_curve",
+    "verdict_table",
+]
