@@ -213,6 +213,7 @@ PRESETS: Mapping[str, Config] = {
     "smoke": dataclasses.replace(
         CPU,
         preset="smoke",
+        methods=("single", "mc_dropout", "batch_ensemble"),
         seeds=(42,),
         pool_size=2,
         members=2,
