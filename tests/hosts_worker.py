@@ -1,16 +1,12 @@
 """One of the processes of `test_hosts.py`: trains with the others, saves and restores with them, writes what it got.
 
-python tests/hosts_worker.py FOLDER NUM_DEVICES EPOCHS [PORT PROCESS_ID [DIES_AFTER]]
+python tests/hosts_worker.py FOLDER EPOCHS [PORT PROCESS_ID [DIES_AFTER]]
 """
 
 import os
 import signal
 import sys
 from pathlib import Path
-
-folder, num_devices, epochs = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-FLAGS = f"--xla_force_host_platform_device_count={num_devices} --xla_backend_optimization_level=1"
-os.environ["XLA_FLAGS"] = FLAGS
 
 import jax
 import numpy as np
@@ -23,6 +19,7 @@ from be_jax.models import LeNet
 from be_jax.parallel import Hosts, connect, devices_of_hosts, from_all_hosts, is_first_host, replicate, share_of_host
 from be_jax.runs import RunFolder
 
+folder, epochs = Path(sys.argv[1]), int(sys.argv[2])
 COUNT = 32
 rng = np.random.default_rng(0)
 IMAGES = rng.normal(size=(COUNT, 16, 16, 1)).astype(np.float32)
@@ -54,4 +51,4 @@ def main(port: str = "", process_id: str = "0", dies_after: str = "") -> None:
     print("devices", len(jax.devices()), "first" if is_first_host() else "other")
 
 
-main(*sys.argv[4:])
+main(*sys.argv[3:])

@@ -1,5 +1,6 @@
 """Several processes on loopback: they train one network, save and restore it together, and notice when one dies."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -16,9 +17,15 @@ from be_jax.runs import RunFolder
 WORKER = Path(__file__).parent / "hosts_worker.py"
 
 
-def start(folder, num_devices, epochs, *args):
-    command = [sys.executable, WORKER, folder, *map(str, (num_devices, epochs, *args))]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def start(folder, num_devices, *args):
+    flags = f"--xla_force_host_platform_device_count={num_devices} --xla_backend_optimization_level=1"
+    return subprocess.Popen(
+        [sys.executable, WORKER, folder, *map(str, args)],
+        env={**os.environ, "XLA_FLAGS": flags},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def free_port():
