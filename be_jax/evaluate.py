@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from be_jax import metrics
@@ -14,6 +15,7 @@ from be_jax.parallel import DATA_AXIS, devices_of_hosts, on_devices
 from be_jax.train import Preprocess, shard_of
 
 CHUNK = 1000
+SCORED_AT_ONCE = 2**24  # log-probabilities
 
 
 class EvaluationSet(NamedTuple):
@@ -77,8 +79,8 @@ def predict_sets(
 @jax.jit
 def score_labelled(member_log_probs: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
     """Scalars of one labelled set: quality and calibration of the mixture, uncertainty, diversity of the members."""
-    log_probs = metrics.mixture(member_log_probs)
-    uncertainty = metrics.max_probability_uncertainty(member_log_probs)
+    log_probs = _in_chunks(metrics.mixture, member_log_probs)
+    uncertainty = metrics.max_probability_uncertainty(log_probs[None])
     correct = metrics.accuracy(log_probs, labels)
     return {
         "accuracy": correct.mean(),
@@ -153,10 +155,31 @@ def _score_sets(predictions: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 def _score_members(member_log_probs: jax.Array) -> dict[str, jax.Array]:
     """Means over the set of what needs no labels."""
+    return {name: values.mean() for name, values in _in_chunks(_members_on_examples, member_log_probs).items()}
+
+
+def _members_on_examples(member_log_probs: jax.Array) -> dict[str, jax.Array]:
+    """The same of each example, `[b]`."""
     return {
-        **{name: value.mean() for name, value in metrics.decompose(member_log_probs)._asdict().items()},
-        "variation_ratio": metrics.variation_ratio(member_log_probs).mean(),
-        "disagreement": metrics.disagreement(member_log_probs).mean(),
-        "pairwise_kl": metrics.pairwise_kl(member_log_probs).mean(),
-        "pairwise_js": metrics.pairwise_js(member_log_probs).mean(),
+        **metrics.decompose(member_log_probs)._asdict(),
+        "variation_ratio": metrics.variation_ratio(member_log_probs),
+        "disagreement": metrics.disagreement(member_log_probs),
+        "pairwise_kl": metrics.pairwise_kl(member_log_probs),
+        "pairwise_js": metrics.pairwise_js(member_log_probs),
     }
+
+
+def _in_chunks(function: Callable[[jax.Array], Any], member_log_probs: jax.Array) -> Any:
+    """`function` from `[m, b, c]` to arrays `[b, ...]`, of so many examples at a time that memory stays bounded."""
+    members, examples, classes = member_log_probs.shape
+    size = max(1, SCORED_AT_ONCE // (members * classes))
+    whole = examples // size
+    if whole == 0 or examples == size:
+        return function(member_log_probs)
+    chunks = jax.lax.map(
+        lambda i: function(jax.lax.dynamic_slice_in_dim(member_log_probs, i * size, size, axis=1)), jnp.arange(whole)
+    )
+    rest = function(member_log_probs[:, whole * size :])
+    return jax.tree.map(
+        lambda of_chunks, of_rest: jnp.concatenate([of_chunks.reshape(-1, *of_chunks.shape[2:]), of_rest]), chunks, rest
+    )

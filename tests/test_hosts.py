@@ -44,18 +44,33 @@ def outputs(*processes, timeout=240):
             process.communicate()
 
 
+def run_pair(folder, epochs, dies_after=(), attempts=3):
+    """Two processes of two devices each: their folder, the processes and outputs.
+
+    On a CPU about one pair in eight waits forever in its first collective (gloo; BUILD_NOTES), and is started anew. One
+    that has trained an epoch is not.
+    """
+    for attempt in range(attempts):
+        port, own = free_port(), folder / f"attempt_{attempt}"
+        pair = start(own, 2, epochs, port, 0), start(own, 2, epochs, port, 1, *dies_after)
+        try:
+            return own, pair, outputs(*pair, timeout=90)
+        except subprocess.TimeoutExpired:
+            if attempt == attempts - 1 or RunFolder(own, {"test": 1}).epochs():
+                raise
+    raise AssertionError
+
+
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     """What two processes of two devices each saw, and one process of four."""
     folder = tmp_path_factory.mktemp("hosts")
-    port = free_port()
-    pair = [start(folder / "two", 2, 1, port, i) for i in range(2)]
+    two, pair, printed = run_pair(folder, epochs=1)
     alone = start(folder / "one", 4, 1)
-    processes = (*pair, alone)
-    for process, output in zip(processes, outputs(*processes), strict=True):
+    for process, output in zip((*pair, alone), printed + outputs(alone), strict=True):
         assert process.returncode == 0, output
-    two = [dict(np.load(folder / "two" / f"process_{i}.npz")) for i in range(2)]
-    return two, dict(np.load(folder / "one" / "process_0.npz"))
+    saw = [dict(np.load(two / f"process_{i}.npz")) for i in range(2)]
+    return saw, dict(np.load(folder / "one" / "process_0.npz"))
 
 
 def test_two_processes_train_the_same_parameters_as_one(outcome):
@@ -73,14 +88,12 @@ def test_each_process_has_all_images_and_all_predictions(outcome):
 
 
 def test_a_process_that_dies_ends_the_other_and_leaves_the_checkpoint_whole(tmp_path):
-    port = free_port()
-    survivor, dying = start(tmp_path, 2, 6, port, 0), start(tmp_path, 2, 6, port, 1, 3)
-    output, _ = outputs(survivor, dying)
+    folder, (survivor, dying), (output, _) = run_pair(tmp_path, epochs=6, dies_after=(3,))
     assert dying.returncode == -signal.SIGKILL
     assert survivor.returncode not in (0, -signal.SIGKILL), output
-    saved = RunFolder(tmp_path, {"test": 1}).checkpoints.steps()
+    saved = RunFolder(folder, {"test": 1}).checkpoints.steps()
     assert 1 <= max(saved) <= 3
-    alone = start(tmp_path, 4, 6)
+    alone = start(folder, 4, 6)
     (output,) = outputs(alone)
     assert alone.returncode == 0, output
 

@@ -1,0 +1,250 @@
+"""An audit says of a study's predictions what the study itself says, and of one ensemble no more than it can."""
+
+import dataclasses
+import io
+import json
+import math
+import runpy
+import sys
+from importlib.resources import files
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from report_fakes import predictions, study
+from rich.console import Console
+
+from be_jax import metrics
+from be_jax.audit import AuditError, References, audit, print_audit, read_predictions, score_test_members, write_audit
+from be_jax.evaluate import score_predictions
+from be_jax.judge import JudgeConfig, networks_of
+from be_jax.pool import ensemble_of, score_pool
+from be_jax.report.tables import tables
+from be_jax.results import PoolRecord, RunRecord, StudyResult
+from be_jax.runs import RunFolder, seed_folder
+from experiments import judge as experiment
+
+SEEDS = (42, 69, 123)
+FAST = JudgeConfig(resamples=200)
+
+
+def predicted(method, seed):
+    return predictions(method, seed, ("fog",), (1,), ("letters",), count=100)
+
+
+def record(method, seed, arrays):
+    return RunRecord(method, seed, "finished", 10, 1.0, 1, 0, None, score_predictions(arrays))
+
+
+@pytest.fixture(scope="module")
+def of_study(tmp_path_factory):
+    """The folder of a finished study with a run of each kind for each seed."""
+    folder, records = tmp_path_factory.mktemp("study"), []
+    for method in ("single", "batch_ensemble", "deep_ensemble"):
+        for seed in SEEDS:
+            run = RunFolder(seed_folder(folder / method, seed), {"seed": seed})
+            run.save_predictions(predicted(method, seed))
+            records.append(record(method, seed, run.load_predictions()))
+    study(records).save(folder / "results.json")
+    return folder
+
+
+def read(folder, method):
+    return [read_predictions(seed_folder(folder / method, seed) / "predictions.npz") for seed in SEEDS]
+
+
+@pytest.fixture(scope="module")
+def groups(of_study):
+    return tuple(read(of_study, method) for method in ("batch_ensemble", "single", "deep_ensemble"))
+
+
+@pytest.fixture(scope="module")
+def found(groups):
+    runs, single, deep = groups
+    return audit(runs, References(single, deep), "mine", FAST)
+
+
+@pytest.fixture(scope="module")
+def alone(groups):
+    return audit(groups[0][:1], name="mine")
+
+
+def test_every_score_is_that_of_the_study(found, of_study, tmp_path):
+    found.result.save(tmp_path / "results.json")
+    ours, theirs = (StudyResult.load(path / "results.json") for path in (tmp_path, of_study))
+    names = {"mine": "batch_ensemble"}
+    mine = {(names.get(run.method, run.method), SEEDS[run.seed]): run.scores for run in ours.runs}
+    assert mine == {(run.method, run.seed): run.scores for run in theirs.runs}
+    assert len(mine) == 9
+
+
+def test_every_verdict_is_that_of_the_study(found, of_study):
+    theirs = experiment.judge_study(experiment.Config(of_study, diversity=of_study / "none", judge=FAST))
+    mine = [dataclasses.replace(verdict, method="") for verdict in found.verdicts]
+    assert [str(v) for v in mine] == [str(dataclasses.replace(verdict, method="")) for verdict in theirs.verdicts]
+    assert dict(found.worth) == theirs.equivalents["BatchEnsemble N(1, 0.5)"]
+    assert {verdict.claim for verdict in mine} == {"C1", "C2", "C3", "C4"}
+
+
+def test_tables_are_those_of_the_study_but_for_its_training(found, of_study):
+    theirs = tables(StudyResult.load(of_study / "results.json"))
+    mine = {table.title: table for table in found.tables}
+    for table in theirs[:-1]:
+        assert [column.title for column in table.columns] == [column.title for column in mine[table.title].columns]
+        assert [column.cells for column in table.columns] == [column.cells for column in mine[table.title].columns]
+    assert "Runs" not in mine
+
+
+def test_a_pool_of_networks_in_one_file_or_in_many(groups):
+    runs, single, _ = groups
+    two = [with_members(run, lambda array: array[:2]) for run in runs]
+    networks = [single[0], *networks_of(groups[2])[:3]]
+    one_file = ensemble_of(networks)
+    pooled = audit(two, References(pool=[one_file]), "mine", FAST)
+    assert str(pooled.result) == str(audit(two, References(pool=networks), "mine", FAST).result)  # has NaN
+    assert [r.size for r in pooled.result.pool] == [1, 2, 3, 4]
+    assert pooled.result.pool[1].scores == score_pool(networks, 2)
+    assert isinstance(pooled.result.pooled, PoolRecord)
+    assert [r.scores for r in pooled.result.runs if r.method == "single"] == [score_predictions(n) for n in networks]
+    assert pooled.verdicts[0].units == {"seeds": 3, "networks": 4}
+    assert {worth.largest for worth in pooled.worth.values()} == {3}
+
+
+def test_copies_of_one_network_are_worth_one_and_have_no_diversity(groups):
+    _, single, deep = groups
+    copies = [with_members(run, lambda array: array.repeat(4, axis=0)) for run in single]
+    result = audit(copies, References(single, deep), "copies", FAST)
+    verdicts = {verdict.claim: verdict for verdict in result.verdicts}
+    assert [row.estimate for row in verdicts["C3"].evidence] == pytest.approx([0.0] * 9, abs=1e-6)
+    assert all(math.isnan(row.estimate) or abs(row.estimate) < 1e-6 for row in verdicts["C2"].evidence)
+    alike = score_test_members(copies[0])
+    own = score_predictions(single[0])["test"]
+    assert [alike[metric] for metric in ("accuracy", "nll", "brier", "ece")] == pytest.approx(
+        [own[metric] for metric in ("accuracy", "nll", "brier", "ece")]
+    )
+    assert alike["same_error"] == pytest.approx(1 - own["accuracy"])
+    assert alike["error_kappa"] == pytest.approx(1)
+
+
+def test_references_of_another_number_are_not_paired(groups):
+    runs, single, deep = groups
+    extra = predicted("single", 7)
+    result = audit(runs, References([*single, extra], deep), "mine", FAST)
+    assert result.verdicts[0].units == {"seeds": 3, "single networks": 4}
+    assert not {run.seed for run in result.result.runs if run.method == "single"} & {0, 1, 2}
+
+
+def test_members_on_average(groups):
+    run = groups[0][0]
+    scores = score_test_members(run)
+    members, labels = run["test/log_probs"], run["test/labels"]
+    assert scores["nll"] == pytest.approx(np.mean([metrics.nll(member, labels).mean() for member in members]))
+    assert scores["accuracy"] == pytest.approx((members.argmax(-1) == labels[None]).mean())
+    assert scores["error_kappa"] == pytest.approx(float(metrics.error_kappa(jnp.asarray(members), labels)))
+
+
+def test_one_ensemble_says_what_it_cannot_say(alone):
+    said = " ".join(alone.answer)
+    assert "1 run of 4 members" in said
+    for claim in ("C1", "C2", "C3", "C4"):
+        assert f"{claim} (" in said
+    assert "for want of a reference" in said
+    assert "gain recovered" not in said
+    claims, members = alone.tables[:2]
+    assert {column.cells[0].text for column in claims.columns} == {"not judged"}
+    assert members.rows == ("a member, on average", "the ensemble")
+    assert not any("Gain" in table.title or "of the deep ensemble" in table.title for table in alone.tables)
+
+
+def test_the_terminal_opens_with_the_verdicts(found):
+    console = Console(record=True, width=300, file=io.StringIO())
+    print_audit(found, console)
+    text = console.export_text()
+    assert text.startswith("• C1, mine is worse than a deep ensemble: ")
+    assert "Worth in independent networks" in text
+    assert "It is worth, in independent networks: " in text
+
+
+def test_files_of_an_audit(found, groups, tmp_path):
+    runs, single, deep = groups
+    page = write_audit(found, runs, References(single, deep), tmp_path / "new" / "folder", {"command": "c <d>"})
+    text = page.read_text()
+    assert "<h1>Does mine behave like an ensemble?</h1>" in text
+    assert "repeats the study" not in text
+    assert "c &lt;d&gt;" in text
+    assert text.count("<figure") >= 4
+    assert "Runs</h3>" not in text
+    saved = json.loads((page.parent / "verdicts.json").read_text())
+    assert [v["decision"] for v in saved["verdicts"]] == [v.decision for v in found.verdicts]
+    assert StudyResult.load(page.parent / "results.json").methods == ("single", "mine", "deep_ensemble")
+
+
+def changed(run, key, change):
+    return {**run, key: change(run[key])}
+
+
+def with_members(run, change):
+    return {key: change(array) if key.endswith("/log_probs") else array for key, array in run.items()}
+
+
+def few(runs):
+    return [{key: array[:, :9] if array.ndim == 3 else array[:9] for key, array in run.items()} for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda runs, single, deep: (runs, References(single)), "must be given together"),
+        (lambda runs, single, deep: (runs, References(single, deep, single)), "a pool is both kinds of reference"),
+        (lambda runs, single, deep: (single, None), "at least 2 members; the audited predictions have 1"),
+        (lambda runs, single, deep: ([], None), "no run to audit"),
+        (lambda runs, single, deep: (runs, References(deep, deep)), "single 0 has 4 members where 1 are needed"),
+        (lambda runs, single, deep: (runs, References(single, single)), "deep-ensemble 0 has 1 members where 4"),
+        (lambda runs, single, deep: (runs, References(pool=single)), "no interval can be given; it has 3"),
+        (lambda runs, single, deep: (few(runs), References(few(single), few(deep))), "test/log_probs has 9 examples"),
+        (
+            lambda runs, single, deep: ([runs[0], changed(runs[1], "test/labels", lambda a: (a + 1) % 10)], None),
+            "test/labels differs at 100 of 100 examples",
+        ),
+        (
+            lambda runs, single, deep: ([runs[0], {k: a for k, a in runs[1].items() if "letters" not in k}], None),
+            "run 1 and run 0 differ in ood/letters/log_probs",
+        ),
+        (
+            lambda runs, single, deep: ([runs[0], changed(runs[1], "ood/letters/log_probs", lambda a: a[:, 1:])], None),
+            "ood/letters/log_probs has shape",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(groups, change, message):
+    runs, references = change(*groups)
+    with pytest.raises(AuditError, match=message):
+        audit(runs, references)
+
+
+@pytest.mark.parametrize("name", ["single", "deep_ensemble", "deep ensemble"])
+def test_the_name_of_a_reference_is_refused(groups, name):
+    with pytest.raises(AuditError, match="is the name of a reference"):
+        audit(groups[0], name=name)
+
+
+def run_command_line(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["be_jax.audit", *map(str, arguments)])
+    runpy.run_module("be_jax.audit", run_name="__main__")
+
+
+def test_command_line(of_study, tmp_path, monkeypatch, capsys):
+    file = seed_folder(of_study / "batch_ensemble", 42) / "predictions.npz"
+    run_command_line(monkeypatch, file, "--out", tmp_path / "out")
+    assert "for want of a reference" in capsys.readouterr().out.replace("\n", " ")
+    assert (tmp_path / "out" / "report.html").exists()
+    with pytest.raises(SystemExit, match=r"error: .*none\.npz cannot be read"):
+        run_command_line(monkeypatch, tmp_path / "none.npz")
+
+
+def test_the_page_for_users_names_what_there_is():
+    text = (files("be_jax.audit") / "README.md").read_text()
+    for block in text.split("```python\n")[1:]:
+        compile(block.split("```")[0], "README.md", "exec")
+    for flag in ("--pool", "--single", "--deep-ensemble", "--name", "--out"):
+        assert flag in text
