@@ -34,7 +34,7 @@ from be_jax.full_rank import full_rank
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.ratios import MIN_SEEDS
 from be_jax.results import StudyResult
-from be_jax.runs import RunError, exclusive, write_atomically
+from be_jax.runs import RunError, exclusive
 from experiments import mnist
 from experiments.ablation_figures import draw, to_markdown
 from experiments.common import progress_bars, provenance, use_compilation_cache
@@ -43,8 +43,8 @@ from experiments.recovery import (
     draw_data,
     load_or_make,
     make_evaluation,
+    save_record,
     summary_of,
-    to_json,
     train_and_score,
 )
 from experiments.together import SeedData
@@ -240,20 +240,12 @@ def run(config: Config) -> dict[str, Any]:
     }
 
 
-def save(record: Mapping[str, Any], folder: Path) -> None:
-    """Writes `ablation.json`, `ablation.png` and `ablation.md`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "ablation.json", to_json(record, "settings"))
-    draw(record).savefig(folder / "ablation.png", dpi=130)
-    write_atomically(folder / "ablation.md", to_markdown(record))
-
-
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache(config.results_folder)
     record = run(config)
     folder = config.out or config.results_folder
-    save(record, folder)
+    save_record(record, "settings", folder, draw(record), to_markdown(record))
     rich.print(f"{record['provenance']['seconds']} s; {folder}/ablation.json, ablation.png, ablation.md")
 
 

@@ -4,8 +4,8 @@
 
 Two ratios, of medians in one run, the two forms taking turns (m = 4, float32). `alone`: one step as a program of its
 own, 32 images each. `in a loop`: two steps inside a `lax.scan`, as an epoch runs them, with 2 images each: with 32,
-XLA's own had not done the two in 20 minutes of processor time. All else is the same in both forms, also the gradient
-with respect to the input. On GPU and TPU the two forms are the same program.
+XLA's own takes minutes. All else is the same in both forms, also the gradient with respect to the input. On GPU and TPU
+the two forms are the same program.
 """
 
 import dataclasses

@@ -31,11 +31,11 @@ from be_jax.config import ConfigError, TrainConfig, check
 from be_jax.data import DataUnavailableError, StudyData
 from be_jax.report.ratios import MIN_SEEDS
 from be_jax.results import RunRecord, StudyResult
-from be_jax.runs import RunError, exclusive, write_atomically
+from be_jax.runs import RunError, exclusive
 from experiments import mnist
 from experiments.common import progress_bars, provenance, use_compilation_cache
 from experiments.phase_figures import draw, to_markdown
-from experiments.recovery import draw_data, load_or_make, make_evaluation, summary_of, to_json, train_and_score
+from experiments.recovery import draw_data, load_or_make, make_evaluation, save_record, summary_of, train_and_score
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,20 +163,12 @@ def run(config: Config) -> dict[str, Any]:
     }
 
 
-def save(record: Mapping[str, Any], folder: Path) -> None:
-    """Writes `phase.json`, `phase.png` and `phase.md`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "phase.json", to_json(record, "points"))
-    draw(record).savefig(folder / "phase.png", dpi=130)
-    write_atomically(folder / "phase.md", to_markdown(record))
-
-
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache(config.results_folder)
     record = run(config)
     folder = config.out or config.results_folder
-    save(record, folder)
+    save_record(record, "points", folder, draw(record), to_markdown(record))
     rich.print(f"{record['provenance']['seconds']} s; {folder}/phase.json, phase.png, phase.md")
 
 

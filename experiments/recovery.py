@@ -10,20 +10,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from matplotlib.figure import Figure
 
 from be_jax import Ensemble
 from be_jax.checkpoint import config_differences
 from be_jax.config import TrainConfig
 from be_jax.data import StudyData, split
-from be_jax.ensemble import count_parameters
+from be_jax.ensemble import Variables
 from be_jax.evaluate import score_predictions
 from be_jax.report.ratios import Ratio, diversity_ratio, gain_recovered
 from be_jax.report.summary import estimate, sets_of
-from be_jax.results import RunRecord, StudyResult
-from be_jax.runs import RunError
-from be_jax.train import DIVERGED, STOPPED
+from be_jax.results import RunRecord, Scores, StudyResult
+from be_jax.runs import RunError, write_atomically
 from experiments import mnist
-from experiments.together import SeedData, outputs_of, train_together
+from experiments.together import SeedData, outputs_of, recorded, train_together
 
 MEASURES = {
     "nll": "Gain recovered in NLL",
@@ -98,31 +98,19 @@ def train_and_score(
     for e, name in enumerate(methods):
         for s, seed in enumerate(seeds):
             run = jax.tree.map(lambda a, e=e, s=s: a[e, s], state)
-            diverged = bool(run.status == DIVERGED)
-            records.append(
-                RunRecord(
-                    method=name,
-                    seed=seed,
-                    status="diverged" if diverged else "stopped" if run.status == STOPPED else "finished",
-                    parameters=count_parameters(run.best),
-                    seconds=seconds,
-                    epochs=int(run.epoch),
-                    best_epoch=int(run.best_epoch),
-                    diverged_step=int(run.diverged_step) if diverged else None,
-                    scores={} if diverged else _scores(partial(predict, run.best, np.uint32(seed)), evaluation),
-                )
-            )
+            score = partial(_scores, partial(predict, seed=np.uint32(seed)), evaluation)
+            records.append(recorded(name, seed, run, seconds, score))
     return records
 
 
-def _log_probs(ensemble: Ensemble, variables: Any, seed: jax.Array, x: np.ndarray) -> jax.Array:
+def _log_probs(ensemble: Ensemble, variables: Variables, x: np.ndarray, seed: jax.Array) -> jax.Array:
     return jax.nn.log_softmax(outputs_of(ensemble, variables, seed, x))
 
 
-def _scores(predict: Callable[[np.ndarray], jax.Array], evaluation: Evaluation) -> dict[str, dict[str, float]]:
-    predictions = {"test/log_probs": np.asarray(predict(evaluation.x)), "test/labels": evaluation.labels}
+def _scores(predict: Callable[..., jax.Array], evaluation: Evaluation, variables: Variables) -> Scores:
+    predictions = {"test/log_probs": np.asarray(predict(variables, evaluation.x)), "test/labels": evaluation.labels}
     for name, x in evaluation.ood.items():
-        predictions[f"ood/{name}/log_probs"] = np.asarray(predict(x))
+        predictions[f"ood/{name}/log_probs"] = np.asarray(predict(variables, x))
     return score_predictions(predictions)
 
 
@@ -190,6 +178,15 @@ def bound_text(bound: float) -> str:
     if abs(bound) > UNBOUNDED:
         return "∞" if bound > 0 else "−∞"
     return f"{bound:.2f}"
+
+
+def save_record(record: Mapping[str, Any], listed: str, folder: Path, figure: Figure, markdown: str) -> None:
+    """Writes `<experiment>.json` (see `to_json`), `<experiment>.png` and `<experiment>.md`."""
+    name = record["experiment"]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / f"{name}.json", to_json(record, listed))
+    figure.savefig(folder / f"{name}.png", dpi=130)
+    write_atomically(folder / f"{name}.md", markdown)
 
 
 def to_json(record: Mapping[str, Any], listed: str) -> str:

@@ -25,7 +25,6 @@ from rich.progress import Progress
 from be_jax import (
     Ensemble,
     batch_ensemble,
-    count_parameters,
     deep_ensemble,
     fast_init,
     mc_dropout,
@@ -33,17 +32,17 @@ from be_jax import (
     single,
 )
 from be_jax.config import ConfigError, TrainConfig, check
+from be_jax.ensemble import Variables
 from be_jax.evaluate import score_predictions
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN, gaussian
 from be_jax.metrics import regression
 from be_jax.report.terminal import fitted
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import write_atomically
-from be_jax.train import DIVERGED, STOPPED
 from experiments.common import progress_bars, provenance, use_compilation_cache
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
 from experiments.tabular_report import tables, to_markdown
-from experiments.together import outputs_of, train_together
+from experiments.together import outputs_of, recorded, train_together
 
 METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "deep_ensemble")
 TRAIN = TrainConfig(epochs=300, batch_size=32, milestones=(), patience=20, min_delta=0.0)
@@ -108,26 +107,15 @@ def run_method(config: Config, dataset: Dataset, rows: Split, method: str, progr
     seconds = (time.monotonic() - started) / len(config.seeds)
     state = jax.tree.map(lambda a: np.asarray(a[0]), state)
     progress.update(task, total=state.epoch.max())
-    score = jax.jit(lambda variables, seed, x: outputs_of(ensemble, variables, seed, x))
-    records = []
-    for i, seed in enumerate(config.seeds):
-        of_seed = jax.tree.map(lambda a, i=i: a[i], state)
-        outputs = score(of_seed.best, np.uint32(seed), rows.test_x[i])
-        diverged = of_seed.status == DIVERGED
-        records.append(
-            RunRecord(
-                method=method,
-                seed=seed,
-                status="diverged" if diverged else "stopped" if of_seed.status == STOPPED else "finished",
-                parameters=count_parameters(of_seed.best),
-                seconds=seconds,
-                epochs=int(of_seed.epoch),
-                best_epoch=int(of_seed.best_epoch),
-                diverged_step=int(of_seed.diverged_step) if diverged else None,
-                scores={} if diverged else {"test": scores_of(dataset, outputs, rows.test_y[i])},
-            )
-        )
-    return records
+    outputs = jax.jit(lambda variables, seed, x: outputs_of(ensemble, variables, seed, x))
+
+    def record(i: int, seed: int) -> RunRecord:
+        def score(best: Variables) -> Mapping[str, Mapping[str, float]]:
+            return {"test": scores_of(dataset, outputs(best, np.uint32(seed), rows.test_x[i]), rows.test_y[i])}
+
+        return recorded(method, seed, jax.tree.map(lambda a: a[i], state), seconds, score)
+
+    return [record(i, seed) for i, seed in enumerate(config.seeds)]
 
 
 def scores_of(dataset: Dataset, outputs: jax.Array, targets: np.ndarray) -> Mapping[str, float]:

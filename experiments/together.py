@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from be_jax.config import TrainConfig
-from be_jax.ensemble import Ensemble
+from be_jax.ensemble import Ensemble, Variables, count_parameters
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.train import EpochMetrics, Padded, RunState, is_running, make_trainer
+from be_jax.results import RunRecord, Scores
+from be_jax.train import DIVERGED, STOPPED, EpochMetrics, Padded, RunState, is_running, make_trainer
 
 
 class SeedData(NamedTuple):
@@ -60,6 +61,23 @@ def outputs_of(ensemble: Ensemble, variables: object, seed: int | jax.Array, x: 
     """Outputs `[m, b, o]` at inputs `[b, ...]`; the masks of MC dropout are a function of the seed."""
     key = key_for(seed, Purpose.PREDICT) if ensemble.samples_at_prediction else None
     return ensemble.apply(variables, x, key=key)  # type: ignore[arg-type,no-any-return]
+
+
+def recorded(method: str, seed: int, run: RunState, seconds: float, score: Callable[[Variables], Scores]) -> RunRecord:
+    """The record of one run; `score` is called with its best variables, unless it diverged."""
+    status = {DIVERGED: "diverged", STOPPED: "stopped"}.get(int(run.status), "finished")
+    diverged = status == "diverged"
+    return RunRecord(
+        method=method,
+        seed=seed,
+        status=status,  # type: ignore[arg-type]
+        parameters=count_parameters(run.best),
+        seconds=seconds,
+        epochs=int(run.epoch),
+        best_epoch=int(run.best_epoch),
+        diverged_step=int(run.diverged_step) if diverged else None,
+        scores={} if diverged else score(run.best),
+    )
 
 
 def _all_true(like: np.ndarray) -> np.ndarray:

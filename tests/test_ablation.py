@@ -13,6 +13,7 @@ from be_jax.results import RunRecord
 from be_jax.runs import RunError
 from experiments import ablation, mnist
 from experiments.ablation_figures import caption, draw, to_markdown
+from experiments.recovery import save_record
 
 SEEDS = (1, 2, 3, 4)
 SMALL = ablation.Config(
@@ -130,7 +131,7 @@ def test_a_finished_program_is_not_trained_again(trained, tmp_path):
 
 def test_results_are_written_and_drawn(trained, tmp_path):
     record = ablation.run(dataclasses.replace(SMALL, folder=tmp_path))
-    ablation.save(record, tmp_path / "out")
+    save_record(record, "settings", tmp_path / "out", draw(record), to_markdown(record))
     saved = json.loads((tmp_path / "out" / "ablation.json").read_text())
     assert [row["value"] for row in saved["settings"]] == [value for _, value, _ in SETTINGS]
     assert (tmp_path / "out" / "ablation.png").stat().st_size > 10_000

@@ -13,7 +13,16 @@ from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import RunError
 from experiments import mnist, phase, recovery
 from experiments.phase_figures import caption, draw, to_markdown
-from experiments.recovery import bound_text, draw_data, make_evaluation, recovered, summary_of, to_json, train_and_score
+from experiments.recovery import (
+    bound_text,
+    draw_data,
+    make_evaluation,
+    recovered,
+    save_record,
+    summary_of,
+    to_json,
+    train_and_score,
+)
 
 SEEDS = (1, 2, 3, 4)
 SMALL = phase.Config(sizes=(20, 40), init_stds=(0.0, 0.5), seeds=SEEDS)
@@ -155,7 +164,7 @@ def test_a_finished_size_is_not_trained_again(faked, tmp_path):
 
 def test_results_are_written_and_hold_every_point(faked, tmp_path):
     record = phase.run(dataclasses.replace(SMALL, folder=tmp_path))
-    phase.save(record, tmp_path / "out")
+    save_record(record, "points", tmp_path / "out", draw(record), to_markdown(record))
     saved = json.loads((tmp_path / "out" / "phase.json").read_text())
     methods = ["single", "deep_ensemble", "normal(0)", "normal(0.5)", "random_sign"]
     assert [(p["size"], p["method"]) for p in saved["points"]] == [(s, m) for s in (20, 40) for m in methods]
