@@ -97,6 +97,7 @@ def make_trainer(
     axis_name: str | None = None,
     augment: Augment | None = None,
     likelihood: Likelihood = CATEGORICAL,
+    steps_per_epoch: int | None = None,
 ) -> Trainer:
     """The initial state of a run, its step, and its epoch as one program: a scan over steps, then validation.
 
@@ -109,9 +110,17 @@ def make_trainer(
       augment: of a training image, inside the compiled step; its key depends on the seed, the step and the image's
         place in the global batch.
       likelihood: what the outputs say of the labels: classes, or real numbers (`be_jax.likelihood.GAUSSIAN`).
+      steps_per_epoch: of which an epoch is made; as many as the examples fill where not given, and at most these.
+
+    Raises:
+      ValueError: the examples do not fill `steps_per_epoch` batches.
     """
     ensemble = ensemble.split_over(axis_name)
-    steps = num_examples // config.batch_size
+    filled = num_examples // config.batch_size
+    steps = filled if steps_per_epoch is None else steps_per_epoch
+    if not 1 <= steps <= filled:
+        fill = f"{num_examples} examples fill {filled} batches of {config.batch_size}"
+        raise ValueError(f"an epoch of {steps} steps: {fill}")
     optimizer = make_optimizer(config, steps)
     members = ensemble.train_members
 
@@ -222,7 +231,7 @@ def over_seeds(function: Callable[..., Any], num_seeds: int, num_shared: int) ->
 def epoch_order(key: jax.Array, num_examples: int, steps: int, members: int, config: TrainConfig) -> jax.Array:
     """Rows of the training set that each step sees: `[steps, b]`, or `[steps, m, b]` where members see different ones.
 
-    Every epoch is a fresh permutation, of which the last `num_examples % batch_size` rows are left out.
+    Every epoch is the start of a fresh permutation; what `steps` do not use of it is left out.
     """
     used = steps * config.batch_size
     if config.batch_mode == "independent":

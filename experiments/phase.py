@@ -2,13 +2,14 @@
 
 The MNIST study's MLP at several sizes of the training set, as BatchEnsembles that start from N(1, std) with std from 0
 to 1 and from random signs, beside a single network and a deep ensemble on the same images. Every seed draws its own
-training images. What differs between sizes is the images alone: a smaller set is repeated until it is as long as the
-largest, so that all sizes have the study's protocol: steps in an epoch, schedule, early stopping on one validation set.
+training images. What differs between sizes is the images alone: an epoch has as many steps at every size (a smaller set
+is repeated, a larger one seen in part), so that all have one protocol: schedule, early stopping on one validation set.
 A fixed number of steps without early stopping would compare ensembles that overfit with ones that do not.
 
     python -m experiments.phase                            # 4,000 embedded images
     python -m experiments.phase --out experiments/results  # the committed figure
-    python -m experiments.phase --data tfds --data-dir ~/tensorflow_datasets --sizes 500 2000 8000 55000
+    python -m experiments.phase --data tfds --data-dir ~/tensorflow_datasets --sizes 500 2500 12000 55000 \
+        --epoch-images 8000
 
 Ends with `phase.json`, `phase.png` and `phase.md` in the output folder. All starts and seeds of one size are one
 program. Interrupt it at any moment: sizes that were finished are not trained again.
@@ -46,7 +47,8 @@ class Config:
       data: "embedded" (4,000 real MNIST images that ship with a dependency; OOD: drawn letters) or "tfds" (all of
         MNIST; OOD: Fashion-MNIST).
       data_dir: TFDS folder, for "tfds".
-      sizes: numbers of training images, ascending; an epoch is as long as the last of them at every size.
+      sizes: numbers of training images, ascending.
+      epoch_images: that an epoch takes, at every size; as many as the largest has, where not given.
       init_stds: of r, s ~ N(1, std^2), ascending; random signs are trained beside them.
       seeds: of the drawn training images and of training; at least 4, as the intervals need so many.
       members: m, of the BatchEnsembles and the deep ensemble.
@@ -59,6 +61,7 @@ class Config:
     data: Literal["embedded", "tfds"] = "embedded"
     data_dir: Path | None = None
     sizes: tuple[int, ...] = (250, 500, 1000, 2000, 4000)
+    epoch_images: int | None = None
     init_stds: tuple[float, ...] = (0.0, 0.1, 0.25, 0.5, 1.0)
     seeds: tuple[int, ...] = (42, 69, 123, 456, 789)
     members: int = 4
@@ -70,6 +73,8 @@ class Config:
     def __post_init__(self) -> None:
         ascending = bool(self.sizes) and self.sizes[0] >= 1 and tuple(sorted(set(self.sizes))) == self.sizes
         check(ascending, "sizes", self.sizes, "ascending integers >= 1, at least one")
+        enough = self.epoch_images is None or self.train.batch_size <= self.epoch_images
+        check(enough, "epoch_images", self.epoch_images, f"an integer >= train.batch_size={self.train.batch_size}")
         spreads = tuple(sorted(set(self.init_stds))) == self.init_stds and min(self.init_stds, default=0.0) >= 0
         check(spreads, "init_stds", self.init_stds, "ascending numbers >= 0")
         check(self.members >= 2, "members", self.members, "an integer >= 2")
@@ -85,7 +90,7 @@ class Config:
         """What determines the result of one size, beside the size itself."""
         left_out = ("data_dir", "sizes", "folder", "out")
         fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
-        return {**fields, "epoch_images": self.sizes[-1]}
+        return {**fields, "epoch_images": self.epoch_images or self.sizes[-1]}
 
 
 def starts(config: Config) -> dict[str, Ensemble]:
@@ -108,7 +113,8 @@ def run_size(config: Config, data: StudyData, size: int, advance: Callable[[int]
       advance: called after each epoch with how many networks it trained.
     """
     started = time.monotonic()
-    images, evaluation = draw_data(data, size, config.sizes[-1], config.seeds), make_evaluation(data)
+    epoch_images = config.identity["epoch_images"]
+    images, evaluation = draw_data(data, size, epoch_images, config.seeds), make_evaluation(data)
     independent = dataclasses.replace(config.train, batch_mode="independent")
     programs = (
         ({"single": single(_model(config))}, config.train),
@@ -118,7 +124,8 @@ def run_size(config: Config, data: StudyData, size: int, advance: Callable[[int]
     records: list[RunRecord] = []
     for methods, train in programs:
         networks = _networks(methods)
-        trained = train_and_score(methods, train, config.seeds, images, evaluation, partial(advance, networks))
+        on_epoch, steps = partial(advance, networks), epoch_images // train.batch_size
+        trained = train_and_score(methods, train, config.seeds, images, evaluation, on_epoch, steps)
         advance(networks * (train.epochs - max(record.epochs for record in trained)))
         records += trained
     made = {**provenance("phase"), "seconds": round(time.monotonic() - started)}

@@ -89,12 +89,12 @@ def caption(record: Mapping[str, Any]) -> str:
         "on test data to the deep ensemble's: 0 (white, dashed contour) is a single network, 1 (solid contour) a deep "
         "ensemble, red is worse than a single network. OOD AUROC is that of detection by mutual information, which is "
         f"0.5 for a single network. Below each value is its 95 % bootstrap interval over {len(config['seeds'])} seeds, "
-        "each with training images of its own; bold where it leaves 0 out. Grey: undefined, as the deep ensemble and "
-        "the single network do not differ measurably. All sizes have as many steps in an epoch, and stop early on the "
-        "same validation set. It does not show other architectures, data harder than MNIST, a learning rate tuned for "
-        "each start, or the uncertainty that comes from the test set, which all seeds share. The validation set is as "
-        "large at the smallest training set as at the largest. Intervals are not corrected for the number of cells, "
-        "and contours are drawn through values, not through intervals."
+        "each with training images drawn for it; bold where it leaves 0 out. Grey: undefined, as the deep ensemble and "
+        f"the single network do not differ measurably. An epoch takes {config['epoch_images']:,} images at every size, "
+        "and all stop early on the same validation set. It does not show other architectures, data harder than MNIST, "
+        "a learning rate tuned for each start, or the uncertainty that comes from the test set, which all seeds share. "
+        "The validation set is as large at the smallest training set as at the largest. Intervals are not corrected "
+        "for the number of cells, and contours are drawn through values, not through intervals."
     )
 
 

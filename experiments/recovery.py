@@ -53,10 +53,10 @@ def make_evaluation(data: StudyData) -> Evaluation:
 def draw_data(data: StudyData, size: int, epoch_images: int, seeds: Sequence[int]) -> SeedData:
     """Each seed's own `size` training images, stratified by class, and the study's validation set.
 
-    They are repeated until there are `epoch_images`, so that an epoch has as many steps whatever the size.
+    Fewer than `epoch_images` are repeated until there are as many, so that an epoch can have as many steps at any size.
     """
     drawn = [split(data.train, (size,), seed=seed)[0] for seed in seeds]
-    rows = np.arange(epoch_images) % size
+    rows = np.arange(max(size, epoch_images)) % size
     return SeedData(
         np.stack([as_input(each.images)[rows] for each in drawn]),
         np.stack([each.labels[rows] for each in drawn]),
@@ -77,6 +77,7 @@ def train_and_score(
     data: SeedData,
     evaluation: Evaluation,
     on_epoch: Callable[[], None],
+    steps_per_epoch: int | None = None,
 ) -> list[RunRecord]:
     """Trains ensembles of one structure from every seed in one program; scores the weights of the best validation NLL.
 
@@ -87,10 +88,11 @@ def train_and_score(
       data: the sets of each seed.
       evaluation: what they are scored on.
       on_epoch: called after each epoch.
+      steps_per_epoch: as many as the data fill, where not given.
     """
     ensembles = list(methods.values())
     started = time.monotonic()
-    state, _ = train_together(ensembles, train, seeds, data, on_epoch=on_epoch)
+    state, _ = train_together(ensembles, train, seeds, data, on_epoch=on_epoch, steps_per_epoch=steps_per_epoch)
     seconds = (time.monotonic() - started) / (len(methods) * len(seeds))
     state = jax.tree.map(np.asarray, state)
     predict = jax.jit(partial(_log_probs, ensembles[0]))

@@ -31,6 +31,7 @@ def train_together(
     data: SeedData,
     likelihood: Likelihood = CATEGORICAL,
     on_epoch: Callable[[], None] = lambda: None,
+    steps_per_epoch: int | None = None,
 ) -> tuple[RunState, EpochMetrics]:
     """Final states and last metrics of all runs, `[e, s, ...]`: ensemble by ensemble, and seed by seed.
 
@@ -41,10 +42,14 @@ def train_together(
       data: the sets of each seed.
       likelihood: see `be_jax.train.make_trainer`.
       on_epoch: called after each epoch.
+      steps_per_epoch: see `be_jax.train.make_trainer`.
     """
     examples = data.y.shape[1]
     config.check_fits(examples=examples, members=ensembles[0].train_members, devices=1)
-    trainers = [make_trainer(each, config, examples, lambda x: x, likelihood=likelihood) for each in ensembles]
+    trainers = [
+        make_trainer(each, config, examples, lambda x: x, likelihood=likelihood, steps_per_epoch=steps_per_epoch)
+        for each in ensembles
+    ]
     numbers = jnp.asarray(seeds, jnp.uint32)
     states = [jax.jit(jax.vmap(trainer.init))(numbers, data.x[:, :1]) for trainer in trainers]
     state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)

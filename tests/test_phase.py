@@ -78,6 +78,14 @@ def test_every_size_has_epochs_of_one_length_and_images_of_its_own(study):
         np.testing.assert_array_equal(data.validation_x, of_sizes[10].validation_x)
     first, second = (set(map(bytes, of_sizes[10].x[i])) for i in (0, 1))
     assert first != second
+    assert draw_data(study, 40, 20, SEEDS).x.shape == (4, 40, 4, 4, 1)  # an epoch sees half of it
+
+
+def test_an_epoch_takes_as_many_images_as_asked_for():
+    assert SMALL.identity["epoch_images"] == 40
+    assert dataclasses.replace(SMALL, epoch_images=128).identity["epoch_images"] == 128
+    with pytest.raises(ConfigError, match=r"epoch_images must be an integer >= train\.batch_size=128; got 100"):
+        dataclasses.replace(SMALL, epoch_images=100)
 
 
 def mean_log_probs(predictions):

@@ -110,6 +110,19 @@ def test_short_last_batch_is_left_out():
     assert len(np.unique(order)) == 48
 
 
+def test_an_epoch_can_be_shorter_than_the_data_and_not_longer():
+    network = be_jax.single(MLP(features=(2,), num_classes=2))
+    trainer = make_trainer(network, CONFIG, N, identity, steps_per_epoch=1)
+    validation = pad(IMAGES, LABELS, N)
+    before = trainer.init(7, IMAGES[:1])
+    after, _ = jax.jit(trainer.epoch)(7, before, IMAGES, LABELS, validation)
+    rows = epoch_order(be_jax.keys.key_for(7, be_jax.keys.Purpose.ORDER, 0), N, 1, 1, CONFIG)
+    by_hand, _ = jax.jit(trainer.step)(7, 0, before.train, IMAGES, LABELS, rows[0])
+    chex.assert_trees_all_close(after.train.weights, by_hand.weights, rtol=1e-6)
+    with pytest.raises(ValueError, match=f"an epoch of {N // B + 1} steps: {N} examples fill {N // B} batches of {B}"):
+        make_trainer(network, CONFIG, N, identity, steps_per_epoch=N // B + 1)
+
+
 def test_early_stopping_keeps_the_best_weights_and_then_nothing_changes():
     config = dataclasses.replace(CONFIG, patience=2, min_delta=10.0)
     state, history = train(be_jax.batch_ensemble(MODEL, M), config, 5)
