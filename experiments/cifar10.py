@@ -28,7 +28,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import rich
 import tyro
 from rich.progress import Progress, track
 
@@ -56,12 +55,12 @@ from be_jax.data import (
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
 from be_jax.parallel import Hosts, Spread, connect, devices_of_hosts, is_first_host
-from be_jax.pool import disjoint, ensemble_of, score_pool
-from be_jax.report import print_tables, write_report
+from be_jax.pool import score_pool
+from be_jax.report import print_tables
 from be_jax.results import PoolRecord, RunRecord, StudyResult
 from be_jax.runs import RunError, exclusive, seed_folder
 from be_jax.study import Method
-from experiments.common import Plan, check_runs, provenance, run_methods, use_compilation_cache
+from experiments.common import Plan, check_runs, provenance, run_methods, show_report, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the 50,000 training images
 
@@ -318,7 +317,7 @@ def run(config: Config) -> StudyResult:
 def score_deep_ensembles(config: Config, records: Sequence[RunRecord]) -> list[PoolRecord]:
     """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge."""
     whole = [record for record in records if record.method == POOL and record.status != "diverged"]
-    networks = [load_predictions(config, POOL, record.seed) for record in whole]
+    networks = [dict(np.load(seed_folder(config.folder / POOL, r.seed) / "predictions.npz")) for r in whole]
     seeds = tuple(record.seed for record in whole)
     pool = []
     for size in track(range(1, min(len(whole), 2 * config.members) + 1), description="scoring deep ensembles"):
@@ -331,15 +330,6 @@ def score_deep_ensembles(config: Config, records: Sequence[RunRecord]) -> list[P
 def _is_summary(name: str) -> bool:
     """Whether this is not the score of one corruption alone."""
     return not name.startswith("shift/") or name.startswith("shift/severity_")
-
-
-def load_predictions(config: Config, method: str, seed: int) -> Mapping[str, np.ndarray]:
-    """Predictions of a run; of deep ensemble number `seed`, which shares no network with another."""
-    if method != "deep_ensemble":
-        return dict(np.load(seed_folder(config.folder / method, seed) / "predictions.npz"))
-    finished = [s for s in config.seeds_of(POOL) if (seed_folder(config.folder / POOL, s) / "predictions.npz").exists()]
-    group = list(disjoint(len(finished), config.members))[seed]
-    return ensemble_of([load_predictions(config, POOL, finished[i]) for i in group])
 
 
 def parse(args: Sequence[str] | None = None) -> Config:
@@ -358,8 +348,7 @@ def main() -> None:
     if not is_first_host():
         return
     print_tables(result)
-    page = write_report(result, functools.partial(load_predictions, config), config.folder / "report.html")
-    rich.print(f"\nresults: {config.folder / 'results.json'}\nreport:  {page}")
+    show_report(result, config.folder)
 
 
 if __name__ == "__main__":

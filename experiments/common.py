@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from be_jax.data import StudyData
 from be_jax.evaluate import EvaluationSet
 from be_jax.parallel import Spread, is_first_host
-from be_jax.results import RunRecord
+from be_jax.report import predictions_in, write_report
+from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import check_folder, seed_folder
 from be_jax.study import Method, check_model, environment, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
@@ -118,6 +119,13 @@ def _run(
     epochs = max(record.epochs for record in records)
     progress.update(task, total=epochs, completed=epochs, description=name)
     return records
+
+
+def show_report(result: StudyResult, folder: Path) -> None:
+    """Writes the report of a finished study into its folder, and says where it is and how to have it judged."""
+    page = write_report(result, predictions_in(folder, result), folder / "report.html")
+    rich.print(f"\nresults: {folder / 'results.json'}\nreport:  {page}")
+    rich.print(f"To open it with a verdict on each claim: python -m experiments.judge {folder}")
 
 
 def provenance(module: str) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Judges the claims C1 to C4 about every method of a finished study, and how many networks each method is worth.
 
-    python -m experiments.judge runs/mnist_embedded   # writes experiments/results/verdicts_mnist_embedded.json
+    python -m experiments.judge runs/mnist_embedded
     python -m experiments.judge runs/cifar10_cpu --judge.gain-margin 0.2
 
 Reads `results.json` and the predictions of its runs, trains nothing, and ends, after a minute or a few, with tables and
-the verdicts in words.
+the verdicts in words, with `verdicts.json` in the folder of the study, and with its report, which now opens with them.
 Methods with a run for each seed are paired by seed with single networks and deep ensembles; where the deep ensembles
 come from a pool of networks, the method's seeds and the networks are resampled apart. C4 is judged where
 `experiments.diversity` has measured weights in a study of the same data and methods.
@@ -38,6 +38,7 @@ from be_jax.judge import (
     sentence,
     size_curve,
 )
+from be_jax.report import predictions_in, write_report
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, divergence, label
 from be_jax.results import StudyResult
 from be_jax.runs import seed_folder
@@ -59,7 +60,7 @@ Runs = Callable[[str, int], Predictions]
 class Config:
     """Attributes:
     runs: folder of a finished study.
-    out: where to write the verdicts; `experiments/results/verdicts_<name of the folder>.json` by default.
+    out: where to write the verdicts; `verdicts.json` in the folder of the study by default.
     diversity: what `experiments.diversity` measured; used if it is there and is of the same data and methods.
     judge: level and margins.
     """
@@ -72,7 +73,7 @@ class Config:
     @property
     def path(self) -> Path:
         """Where the verdicts are written."""
-        return self.out or RESULTS / f"verdicts_{self.runs.resolve().name}.json"
+        return self.out or self.runs / "verdicts.json"
 
 
 def judge_study(config: Config) -> Judgement:
@@ -223,7 +224,9 @@ def main() -> None:
     judgement = judge_study(config)
     judgement.save(config.path)
     show(judgement)
-    print(f"verdicts: {config.path}")
+    result = StudyResult.load(config.runs / "results.json")
+    page = write_report(result, predictions_in(config.runs, result), config.runs / "report.html", judgement.verdicts)
+    print(f"verdicts: {config.path}\nreport:   {page}")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Literal
 
 import jax
-import numpy as np
-import rich
 import tyro
 from rich.progress import Progress
 
@@ -43,11 +41,11 @@ from be_jax.data import (
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
 from be_jax.parallel import Spread, devices_of_hosts
-from be_jax.report import print_tables, write_report
+from be_jax.report import print_tables
 from be_jax.results import StudyResult
-from be_jax.runs import RunError, exclusive, seed_folder
+from be_jax.runs import RunError, exclusive
 from be_jax.study import Method
-from experiments.common import check_runs, provenance, run_methods, use_compilation_cache
+from experiments.common import check_runs, provenance, run_methods, show_report, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # of the 60,000 training images
 
@@ -206,13 +204,8 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache(config.folder)
     result = run(config)
-
-    def load(method: str, seed: int) -> Mapping[str, np.ndarray]:
-        return np.load(seed_folder(config.folder / method, seed) / "predictions.npz")
-
     print_tables(result)
-    page = write_report(result, load, config.folder / "report.html")
-    rich.print(f"\nresults: {config.folder / 'results.json'}\nreport:  {page}")
+    show_report(result, config.folder)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 To show a new study: copy its `results.json` to `experiments/results/<name>.json`, write a part `<name>` and links to
 `experiments/results/<name>_<figure>.png` into README.md, and run the second command. A test fails where README.md is
 not current. Verdicts that `experiments.judge` wrote to `experiments/results/verdicts_<name>.json` are shown by a part
-`verdicts_<name>`.
+`verdicts_<name>`, and what was published beside a study's figures by a part `published_<name>`.
 """
 
 import dataclasses
@@ -19,6 +19,7 @@ import tyro
 
 from be_jax.report import answer, draw_figures, markdown_table, predictions_in
 from be_jax.results import StudyResult
+from experiments import published
 from experiments.judge_report import Judgement, markdown
 
 README = Path(__file__).parent.parent / "README.md"
@@ -47,7 +48,9 @@ def regenerated(text: str) -> str:
 def _section(name: str) -> str:
     if name.startswith("verdicts_"):
         return markdown(Judgement.load(RESULTS / f"{name}.json"))
-    result = StudyResult.load(RESULTS / f"{name}.json")
+    result = StudyResult.load(RESULTS / f"{name.removeprefix('published_')}.json")
+    if name.startswith("published_"):
+        return published.markdown(result)
     command = f"`{result.provenance['command']}`, {result.provenance['date']}, {result.provenance['processor']}"
     sentences = "\n".join(f"- {sentence}" for sentence in answer(result))
     return f"{markdown_table(result).strip()}\n\n{sentences}\n\n{command}, jax {result.provenance['jax']}.\n"

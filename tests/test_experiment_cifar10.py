@@ -9,9 +9,9 @@ import pytest
 
 from be_jax.config import ConfigError
 from be_jax.data import DataUnavailableError, from_arrays, uniform_noise
-from be_jax.report import write_report
 from be_jax.results import StudyResult
 from experiments import cifar10
+from experiments.common import show_report
 
 
 def test_presets_from_the_command_line():
@@ -101,10 +101,11 @@ def test_every_run_and_deep_ensembles_of_every_size_are_scored(study):
     assert StudyResult.load(config.folder / "results.json").methods == result.methods
 
 
-def test_the_report_is_written_with_the_pool(study):
+def test_the_report_is_written_with_the_pool(study, capsys):
     config, result = study
-    page = write_report(result, lambda m, s: cifar10.load_predictions(config, m, s), config.folder / "report.html")
-    assert "How many independent networks" in page.read_text()
+    show_report(result, config.folder)
+    assert "How many independent networks" in (config.folder / "report.html").read_text()
+    assert "experiments.judge" in capsys.readouterr().out
 
 
 def test_a_finished_study_trains_nothing(study, monkeypatch):

@@ -171,6 +171,6 @@ def test_a_study_without_deep_ensembles_is_refused(tmp_path):
         judge_study(Config(tmp_path))
 
 
-def test_the_file_is_named_after_the_folder(tmp_path):
-    assert Config(tmp_path / "mnist_full").path.name == "verdicts_mnist_full.json"
+def test_the_verdicts_lie_beside_the_study(tmp_path):
+    assert Config(tmp_path / "mnist_full").path == tmp_path / "mnist_full" / "verdicts.json"
     assert Config(tmp_path, out=tmp_path / "x.json").path == tmp_path / "x.json"

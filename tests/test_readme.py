@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_fakes import cifar_study, predictions
+from report_fakes import SEEDS, cifar_study, predictions, run_record, study
 
 from be_jax.judge import STATEMENTS, Equivalent, Evidence, Verdict
 from be_jax.runs import seed_folder
-from experiments import readme
+from experiments import published, readme
 from experiments.judge_report import Judgement
 
 ROOT = Path(__file__).parent.parent
@@ -107,3 +107,22 @@ def test_ci_runs_the_test_command_of_the_readme():
     (pattern,) = re.findall(r"grep -m1 -E '(.*?)' README.md", (ROOT / ".ci" / "run").read_text())
     assert re.search(pattern, README, re.MULTILINE)
     assert "python -m experiments.mnist" in README
+
+
+def test_published_figures_stand_beside_ours():
+    """A study whose BatchEnsemble recovers exactly what was published, in every seed."""
+
+    def scores(part):
+        kept = {}
+        for figure in published.FIGURES["mnist"]:
+            reached = figure.single + part(figure) * (figure.deep_ensemble - figure.single)
+            kept.setdefault(figure.set_name, {})[figure.metric] = reached
+        return kept
+
+    parts = {"single": lambda _: 0.0, "batch_ensemble": lambda figure: figure.ratio, "deep_ensemble": lambda _: 1.0}
+    runs = [run_record(method, seed, scores(part)) for method, part in parts.items() for seed in SEEDS]
+    lines = published.markdown(study(runs)).splitlines()
+    assert lines[0] == "|  | published | here, BatchEnsemble N(1, 0.5) |"
+    assert "| gain, test NLL | 47 % (a) | 47 % [47, 47] |" in lines
+    assert "| ratio, fashion_mnist mutual information | 14 % (a) | 14 % [14, 14] |" in lines
+    assert lines[-1].startswith("(a) arXiv 2601.16936")

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from report_fakes import METHODS, predicted_study
 
+from be_jax.judge import Verdict, sentence
 from be_jax.report import answer, draw_figures, write_report
 from be_jax.report.details import detailed_tables
 from be_jax.report.page import flattened
@@ -59,6 +60,17 @@ def test_page_opens_with_the_whole_answer(whole):
     places = [page.text.index(sentence) for sentence in sentences]
     assert places == sorted(places)
     assert places[-1] < page.text.index("Tables") < page.text.index("Figures")
+
+
+def test_page_opens_with_the_verdicts_where_there_are_any(whole, tmp_path):
+    result, load, _, page = whole
+    decided = {"C1": "supported", "C2": "undecided", "C3": "contradicted"}
+    verdicts = [Verdict(claim, "BatchEnsemble ±1", word, (), {"seeds": 5}) for claim, word in decided.items()]
+    judged = Page(write_report(result, load, tmp_path / "report.html", verdicts).read_text(encoding="utf-8"))
+    places = [judged.text.index(text) for text in ("Claims", *map(sentence, verdicts), answer(result)[0])]
+    assert places == sorted(places)
+    assert all(word in judged.text[: places[1]] for word in (*decided.values(), "not judged", "BatchEnsemble ±1"))
+    assert "Claims" not in page.text
 
 
 def test_page_holds_every_table_and_figure(whole):

@@ -15,8 +15,9 @@ from be_jax.audit.alone import Scores, likeness_table, members_table, score_test
 from be_jax.audit.arrays import Predictions
 from be_jax.audit.compared import References, as_study, check_comparable, load_from
 from be_jax.audit.judged import verdicts_on, worth_in_networks
-from be_jax.audit.words import claims_table, found_alone, judged, worth_table
+from be_jax.audit.words import found_alone, judged, worth_table
 from be_jax.judge import Equivalent, JudgeConfig, Verdict, as_records
+from be_jax.report.claims import claims_table
 from be_jax.report.details import detailed_tables
 from be_jax.report.figures import draw_figures
 from be_jax.report.page import flattened, svg_uri
@@ -60,7 +61,7 @@ class Audit:
         """Claims, then what needs no reference, then the tables of our own studies but the last: it is of training."""
         of_ensemble = [run.scores["test"] for run in self.result.runs if run.method == self.name]
         return [
-            claims_table(self.name, self.verdicts),
+            claims_table(self.verdicts, [self.name]),
             *worth_table(self.name, self.worth),
             members_table(self.of_members, of_ensemble),
             likeness_table(self.name, self.of_members, of_ensemble),
@@ -151,6 +152,7 @@ def _rendered(found: Audit, load: Load) -> str:
     return environment.get_template("audit.html.j2").render(
         name=found.name,
         result=found.result,
+        claims=None,
         answer=found.answer,
         tables=found.tables,
         detailed_tables=detailed_tables(found.result),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from be_jax.audit.alone import SAME_ERROR, Scores
-from be_jax.judge import STATEMENTS, Equivalent, JudgeConfig, Verdict, conditions, sentence
+from be_jax.judge import Equivalent, JudgeConfig, Verdict, conditions, sentence
 from be_jax.report import columns
 from be_jax.report.answer import listed
 from be_jax.report.columns import Metric
@@ -64,14 +64,6 @@ def judged(verdicts: Sequence[Verdict], worth: Mapping[str, Equivalent], config:
         *[f"It is worth, in independent networks: {networks}."] * bool(worth),
         conditions(config),
     ]
-
-
-def claims_table(name: str, verdicts: Sequence[Verdict]) -> Table:
-    """The decision on each claim."""
-    decisions = {verdict.claim: verdict.decision for verdict in verdicts}
-    shown = tuple(Column(claim, (Cell(decisions.get(claim, "not judged")),)) for claim in STATEMENTS)
-    meaning = "; ".join(f"{claim}: {statement}" for claim, statement in STATEMENTS.items())
-    return Table("Claims", (name,), shown, f"{meaning}, which takes weights to judge.")
 
 
 def worth_table(name: str, worth: Mapping[str, Equivalent]) -> list[Table]:

@@ -4,14 +4,16 @@ import base64
 import importlib.resources
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from matplotlib.figure import Figure
 
+from be_jax.judge import Verdict, sentence
 from be_jax.report.answer import answer
+from be_jax.report.claims import claims_table
 from be_jax.report.details import detailed_tables
 from be_jax.report.figures import draw_figures
 from be_jax.report.predictions import Load
@@ -19,13 +21,14 @@ from be_jax.report.tables import tables
 from be_jax.results import StudyResult
 
 
-def write_report(result: StudyResult, load: Load, path: Path) -> Path:
+def write_report(result: StudyResult, load: Load, path: Path, verdicts: Sequence[Verdict] = ()) -> Path:
     """Writes the page and returns its path; folders are made.
 
     Args:
       result: what the answer and the tables are computed from.
       load: (method, seed) to the arrays of that run's `predictions.npz`, for the figures; not called for diverged runs.
       path: of the page.
+      verdicts: on the claims about the methods, with which the page then opens.
     """
     source = importlib.resources.files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
@@ -34,6 +37,8 @@ def write_report(result: StudyResult, load: Load, path: Path) -> Path:
     figures = [{**drawn._asdict(), "uri": svg_uri(drawn.figure)} for drawn in draw_figures(result, load)]
     page = environment.from_string(source).render(
         result=result,
+        claims=claims_table(verdicts) if verdicts else None,
+        verdicts=[sentence(verdict) for verdict in verdicts],
         answer=answer(result),
         tables=tables(result),
         detailed_tables=detailed_tables(result),
