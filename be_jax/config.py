@@ -31,6 +31,8 @@ class TrainConfig:
         or examples in an order of their own (`independent`).
       loss_reduction: "sum" over members, under which each member's own weights train as if alone and a shared kernel
         receives the sum of the members' gradients; or "mean", under which both are divided by m.
+      repulsion: weight of a term that keeps the members' predictions apart (`be_jax.repulsion`); classification only,
+        and members must see the same examples (`repeat`).
       patience: epochs without an improvement of the validation loss by `min_delta` before training stops; 0: never.
       min_delta: see `patience`; in nats.
     """
@@ -46,6 +48,7 @@ class TrainConfig:
     fast_learning_rate_multiplier: float = 1.0
     batch_mode: BatchMode = "repeat"
     loss_reduction: LossReduction = "sum"
+    repulsion: float = 0.0
     patience: int = 10
     min_delta: float = 1e-3
 
@@ -58,8 +61,10 @@ class TrainConfig:
             check(value in get_args(choices), name, value, f"one of {', '.join(get_args(choices))}")
         for name in ("learning_rate", "decay_factor"):
             check(_is_number(getattr(self, name), above=0), name, getattr(self, name), "a finite number > 0")
-        for name in ("weight_decay", "fast_weight_decay", "fast_learning_rate_multiplier", "min_delta"):
+        for name in ("weight_decay", "fast_weight_decay", "fast_learning_rate_multiplier", "repulsion", "min_delta"):
             check(_is_number(getattr(self, name), at_least=0), name, getattr(self, name), "a finite number >= 0")
+        comparable = self.repulsion == 0 or self.batch_mode == "repeat"
+        check(comparable, "repulsion", self.repulsion, f"0 where members see different examples ({self.batch_mode=})")
         ascending = all(_is_int(e, at_least=1) for e in self.milestones) and all(
             a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False)
         )

@@ -19,6 +19,7 @@ from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
 from be_jax.metrics import Mean
 from be_jax.optim import make_optimizer
+from be_jax.repulsion import repulsion
 
 RUNNING, STOPPED, DIVERGED = 0, 1, 2
 
@@ -113,7 +114,7 @@ def make_trainer(
       steps_per_epoch: of which an epoch is made; as many as the examples fill where not given, and at most these.
 
     Raises:
-      ValueError: the examples do not fill `steps_per_epoch` batches.
+      ValueError: the examples do not fill `steps_per_epoch` batches, or there is repulsion without classes.
     """
     ensemble = ensemble.split_over(axis_name)
     filled = num_examples // config.batch_size
@@ -121,6 +122,8 @@ def make_trainer(
     if not 1 <= steps <= filled:
         fill = f"{num_examples} examples fill {filled} batches of {config.batch_size}"
         raise ValueError(f"an epoch of {steps} steps: {fill}")
+    if config.repulsion and likelihood is not CATEGORICAL:
+        raise ValueError(f"repulsion={config.repulsion} is between class probabilities, which this likelihood has not")
     optimizer = make_optimizer(config, steps)
     members = ensemble.train_members
 
@@ -144,6 +147,8 @@ def make_trainer(
         labels = jnp.broadcast_to(labels, outputs.shape[:-1])
         per_member = likelihood.member_nll(outputs.astype(jnp.float32), labels).mean(-1)
         total = per_member.sum() if config.loss_reduction == "sum" else per_member.mean()
+        if config.repulsion:
+            total += config.repulsion * repulsion(jax.nn.log_softmax(outputs.astype(jnp.float32)), axis_name)
         return total, (per_member.mean(), {**statistics, **updates})
 
     def augmented(key: jax.Array, images: jax.Array, places: jax.Array) -> jax.Array:

@@ -1,17 +1,17 @@
 """Ablation: which choice, if any, makes a BatchEnsemble an ensemble, and at what price in accuracy?
 
 Starts from the MNIST study's BatchEnsemble (N(1, 0.5) fast weights, rank 1, 4 members) and varies one switch at a time:
-the start of r and s, what the members see at a step, the reduction of the loss, the learning rate and decay of the fast
-weights, the rank up to a full mask, and the number of members. Two rows vary the deep ensemble instead: as one mean
-over members, and with the same batches for all. Everything is compared with single networks and with deep ensembles
-of as many members.
+the start of r and s, what the members see at a step, the reduction of the loss, a repulsive term in it, the learning
+rate and decay of the fast weights, the rank up to a full mask, and the number of members. Two rows vary the deep
+ensemble instead: as one mean over members, and with the same batches for all. Everything is compared with single
+networks and with deep ensembles of as many members. Batch normalisation, which the MLP has not, is varied on a LeNet,
+compared with single LeNets and deep ensembles of them.
 
     python -m experiments.ablation                            # 4,000 embedded images
     python -m experiments.ablation --out experiments/results  # the committed figure
 
 Ends with `ablation.json`, `ablation.png` and `ablation.md` in the output folder. Interrupt it at any moment: what was
-finished is not trained again. Not varied: batch normalisation, of which the MLP has none, and the repulsive loss, which
-the trainer does not have.
+finished is not trained again.
 """
 
 import dataclasses
@@ -33,7 +33,7 @@ from be_jax.data import DataUnavailableError, StudyData
 from be_jax.full_rank import full_rank
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.ratios import MIN_SEEDS
-from be_jax.results import StudyResult
+from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import RunError, exclusive
 from experiments import mnist
 from experiments.ablation_figures import draw, to_markdown
@@ -50,6 +50,7 @@ from experiments.recovery import (
 from experiments.together import SeedData
 
 REFERENCE_STD = 0.5
+MLP, LENET = "MLP", "LeNet"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Config:
       dropout_rate: in training of every network.
       train: the training protocol, where it is not varied; members of a deep ensemble see batches in orders of their
         own.
+      repulsions: weights of the repulsive term of the loss.
       init_stds: of r, s ~ N(1, std^2), beside 0.5.
       fast_learning_rates: multipliers of the fast weights' learning rate.
       fast_weight_decays: of r and s.
@@ -80,6 +82,7 @@ class Config:
     members: int = 4
     dropout_rate: float = 0.05
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    repulsions: tuple[float, ...] = (1.0, 10.0)
     init_stds: tuple[float, ...] = (0.0, 0.1, 0.25, 1.0)
     fast_learning_rates: tuple[float, ...] = (0.1, 0.5, 10.0)
     fast_weight_decays: tuple[float, ...] = (1e-4,)
@@ -113,6 +116,7 @@ class Program(NamedTuple):
     switch: str
     ensembles: Mapping[str, Ensemble]
     train: TrainConfig
+    network: str = MLP
 
     @property
     def members(self) -> int:
@@ -122,11 +126,16 @@ class Program(NamedTuple):
     def file_name(self) -> str:
         """Of its result: no two programs begin with the same value of the same switch."""
         first, *_ = self.ensembles
-        return re.sub(r"[^\w.]+", "_", f"{self.switch} {first}") + ".json"
+        return re.sub(r"[^\w.]+", "_", f"{self.network} {self.switch} {first}") + ".json"
 
 
 def programs(config: Config) -> list[Program]:
-    """All settings, in the order of the table, after what they are compared with."""
+    """All settings, in the order of the table, those of each network after what they are compared with."""
+    return [*of_mlp(config), *of_lenet(config)]
+
+
+def of_mlp(config: Config) -> list[Program]:
+    """Every switch but batch normalisation."""
     model, m, train = config.model, config.members, config.train
     reference = batch_ensemble(model, m, init=fast_init.normal(REFERENCE_STD))
     alone = dataclasses.replace(train, batch_mode="independent")
@@ -144,12 +153,26 @@ def programs(config: Config) -> list[Program]:
         Program("start of r, s", starts(config), train),
         *with_train("batches of members", "batch_mode", "split", "independent"),
         *with_train("loss over members", "loss_reduction", "mean"),
+        *with_train("repulsive term x", "repulsion", *config.repulsions),
         *with_train("fast learning rate x", "fast_learning_rate_multiplier", *config.fast_learning_rates),
         *with_train("decay of r, s", "fast_weight_decay", *config.fast_weight_decays),
         *(Program("rank", {value: ensemble}, train) for value, ensemble in ranks.items()),
         *(Program("members", {f"{n}": ensemble}, train) for n, ensemble in sizes.items()),
         Program("deep ensemble with", {"mean loss": deep}, dataclasses.replace(alone, loss_reduction="mean")),
         Program("deep ensemble with", {"same batches": deep}, dataclasses.replace(train, batch_mode="repeat")),
+    ]
+
+
+def of_lenet(config: Config) -> list[Program]:
+    """Batch statistics over all members' examples together, or over each member's own."""
+    model, m, train = models.LeNet(), config.members, config.train
+    alone = dataclasses.replace(train, batch_mode="independent")
+    build = partial(batch_ensemble, model, m, init=fast_init.normal(REFERENCE_STD))
+    return [
+        Program(SINGLE, {SINGLE: single(model)}, train, LENET),
+        Program(DEEP_ENSEMBLE, {f"{m}": deep_ensemble(model, m)}, alone, LENET),
+        Program("batch statistics", {"shared": build(norm="shared")}, train, LENET),
+        Program("batch statistics", {"per member": build(norm="per_member")}, train, LENET),
     ]
 
 
@@ -175,21 +198,26 @@ def run_program(
     """The result of one program, trained where it is not in the folder yet."""
     settings = {
         "data": data.describe(),
+        "network": program.network,
         "switch": program.switch,
         "values": list(program.ensembles),
         "seeds": config.seeds,
-        "dropout_rate": config.dropout_rate,
+        "dropout_rate": config.dropout_rate if program.network == MLP else 0.0,
         "members": program.members,
         "train": dataclasses.asdict(program.train),
     }
 
     def make() -> StudyResult:
         started = time.monotonic()
-        task = progress.add_task(f"{program.switch} {', '.join(program.ensembles)}", total=program.train.epochs)
-        records = train_and_score(
-            program.ensembles, program.train, config.seeds, images, evaluation, partial(progress.advance, task)
-        )
-        progress.update(task, total=max(record.epochs for record in records))
+        groups = [config.seeds] if program.network == MLP else [(seed,) for seed in config.seeds]
+        name = f"{program.network}, {program.switch} {', '.join(program.ensembles)}"
+        task = progress.add_task(name, total=len(groups) * program.train.epochs)
+        records: list[RunRecord] = []
+        for seeds in groups:
+            own = images.of([config.seeds.index(seed) for seed in seeds])
+            on_epoch = partial(progress.advance, task)
+            records += train_and_score(program.ensembles, program.train, seeds, own, evaluation, on_epoch)
+            progress.update(task, completed=len({r.seed for r in records}) * program.train.epochs)
         made = {**provenance("ablation"), "seconds": round(time.monotonic() - started)}
         return StudyResult("ablation", data.describe(), settings, made, tuple(records))
 
@@ -206,13 +234,15 @@ def compared(result: StudyResult, single_network: StudyResult, deep: StudyResult
 def rows_of(config: Config, plan: Sequence[Program], results: Sequence[StudyResult]) -> list[dict[str, Any]]:
     """A record for each setting, compared with the deep ensemble of as many members."""
     pairs = list(zip(plan, results, strict=True))
-    (single_network,) = (result for program, result in pairs if program.switch == SINGLE)
-    deep = {program.members: result for program, result in pairs if program.switch == DEEP_ENSEMBLE}
+    alone = {program.network: result for program, result in pairs if program.switch == SINGLE}
+    deep = {(program.network, program.members): result for program, result in pairs if program.switch == DEEP_ENSEMBLE}
     rows = []
     for program, result in pairs:
-        study = compared(result, single_network, deep.get(program.members, deep[config.members]))
+        network = program.network
+        reference = deep.get((network, program.members), deep[network, config.members])
+        study = compared(result, alone[network], reference)
         for value in program.ensembles:
-            about = {"switch": program.switch, "value": value, "members": program.members}
+            about = {"network": network, "switch": program.switch, "value": value, "members": program.members}
             rows.append(about | summary_of(study, value))
     return rows
 

@@ -74,7 +74,8 @@ def _heights(rows: Sequence[Row]) -> list[float]:
 
 
 def _name(row: Row) -> str:
-    return f"{row['switch']}: {row['value']}"
+    name = f"{row['switch']}: {row['value']}"
+    return name if row["network"] == "MLP" else f"{row['network']}, {name}"
 
 
 def caption(record: Mapping[str, Any]) -> str:
@@ -82,16 +83,17 @@ def caption(record: Mapping[str, Any]) -> str:
     config = record["config"]
     return (
         f"One switch of a BatchEnsemble at a time, on {record['data']}. The orange row is the study's BatchEnsemble "
-        f"(N(1, 0.5), rank 1, {config['members']} members); every other row differs from it in what it names. Dots are "
+        f"(N(1, 0.5), rank 1, {config['members']} members); every other row differs from it in what it names, and the "
+        "LeNet's also in the network, which is then that of the single network and the deep ensemble too. Dots are "
         "the part of the deep ensemble's gain over a single network that is recovered, the ratio of mutual information "
         "on test data to the deep ensemble's, and accuracy. 0 (dotted) is a single network, 1 (dashed) a deep ensemble "
         "of as many members. OOD AUROC is that of detection by mutual information, which is 0.5 for a single network. "
         f"Lines are 95 % intervals over {len(config['seeds'])} seeds (bootstrap for ratios, Student's for accuracy), "
         "cut where they leave the frame. A row without a dot is undefined, as the deep ensemble and the single network "
-        "do not differ measurably. The last rows vary the deep ensemble, and compare it with the default one. It does "
-        "not show interactions between switches; batch normalisation, which the MLP does not have; the repulsive loss, "
-        "which the trainer does not have; or the uncertainty that comes from the test set, which all seeds share. The "
-        "learning rate of the kernels was tuned for no row, and intervals are not corrected for their number."
+        "do not differ measurably. Two rows vary the deep ensemble, and compare it with the default one. It does not "
+        "show interactions between switches, or the uncertainty that comes from the test set, which all seeds share. "
+        "Lines of accuracy are the MLP's. The learning rate of the kernels was tuned for no row, and intervals are not "
+        "corrected for their number."
     )
 
 

@@ -23,6 +23,10 @@ class SeedData(NamedTuple):
     validation_x: np.ndarray
     validation_y: np.ndarray
 
+    def of(self, places: Sequence[int]) -> "SeedData":
+        """The sets of some of the seeds, by their places."""
+        return SeedData(*(array[np.asarray(places)] for array in self))
+
 
 def train_together(
     ensembles: Sequence[Ensemble],

@@ -18,12 +18,19 @@ from experiments.recovery import save_record
 SEEDS = (1, 2, 3, 4)
 SMALL = ablation.Config(
     seeds=SEEDS,
+    repulsions=(2.0,),
     init_stds=(0.0,),
     fast_learning_rates=(0.5,),
     fast_weight_decays=(1e-4,),
     ranks=(2,),
     other_members=(2,),
 )
+LENET = [
+    ("single", "single", 1),
+    ("deep_ensemble", "4", 4),
+    ("batch statistics", "shared", 4),
+    ("batch statistics", "per member", 4),
+]
 SETTINGS = [
     ("single", "single", 1),
     ("deep_ensemble", "4", 4),
@@ -36,6 +43,7 @@ SETTINGS = [
     ("batches of members", "split", 4),
     ("batches of members", "independent", 4),
     ("loss over members", "mean", 4),
+    ("repulsive term x", "2.0", 4),
     ("fast learning rate x", "0.5", 4),
     ("decay of r, s", "0.0001", 4),
     ("rank", "2", 4),
@@ -43,6 +51,7 @@ SETTINGS = [
     ("members", "2", 2),
     ("deep ensemble with", "mean loss", 4),
     ("deep ensemble with", "same batches", 4),
+    *LENET,
 ]
 
 
@@ -121,11 +130,14 @@ def test_a_finished_program_is_not_trained_again(trained, tmp_path):
     config = dataclasses.replace(SMALL, folder=tmp_path)
     record = ablation.run(config)
     before = len(trained)
-    assert before == len(ablation.programs(SMALL))
-    (tmp_path / "rank_full.json").unlink()
+    of_lenet = len(LENET) * (len(SEEDS) - 1)  # whose seeds train one by one
+    assert before == len(ablation.programs(SMALL)) + of_lenet
+    (tmp_path / "MLP_rank_full.json").unlink()
     assert ablation.run(config)["settings"] == record["settings"]
     assert trained[before:] == [["full"]]
-    with pytest.raises(RunError, match=r"single_single\.json was made by another configuration: dropout_rate: 0\.05"):
+    with pytest.raises(
+        RunError, match=r"MLP_single_single\.json was made by another configuration: dropout_rate: 0\.05"
+    ):
         ablation.run(dataclasses.replace(config, dropout_rate=0.2))
 
 
@@ -156,7 +168,7 @@ def test_the_figure_has_a_dot_for_each_setting_that_is_defined(trained, tmp_path
 def test_the_caption_says_what_is_not_shown(trained, tmp_path):
     words = caption(ablation.run(dataclasses.replace(SMALL, folder=tmp_path)))
     assert "over 4 seeds" in words
-    for left_out in ("interactions", "batch normalisation", "repulsive loss"):
+    for left_out in ("interactions", "test set"):
         assert left_out in words[words.index("does not show") :]
 
 

@@ -1,0 +1,82 @@
+"""The repulsive term: its values and gradients, by itself and in training, on one device and over several."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+import be_jax
+from be_jax.config import ConfigError, TrainConfig
+from be_jax.fit import pad
+from be_jax.likelihood import GAUSSIAN
+from be_jax.models import MLP
+from be_jax.parallel import DATA_AXIS, on_devices
+from be_jax.repulsion import repulsion
+from be_jax.train import make_trainer
+
+M, B, C = 4, 6, 3
+LOG_PROBS = jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (M, B, C)))
+
+
+def test_it_is_the_mean_kernel_between_pairs():
+    distances = pdist(np.exp(LOG_PROBS).reshape(M, -1), "sqeuclidean") / B
+    expected = np.exp(-distances / (2 * np.median(distances))).mean()
+    np.testing.assert_allclose(repulsion(LOG_PROBS), expected, rtol=1e-5)
+
+
+def test_copies_are_1_with_a_finite_gradient_and_one_member_is_0():
+    copies = jnp.broadcast_to(LOG_PROBS[:1], LOG_PROBS.shape)
+    value, gradient = jax.value_and_grad(repulsion)(copies)
+    assert value == 1
+    np.testing.assert_array_equal(gradient, np.zeros_like(copies))
+    assert repulsion(LOG_PROBS[:1]) == 0
+
+
+def test_a_step_against_its_gradient_takes_members_apart():
+    def diversity(log_probs):
+        return be_jax.metrics.decompose(jax.nn.log_softmax(log_probs)).epistemic.mean()
+
+    nearby = LOG_PROBS[:1] + 0.01 * LOG_PROBS
+    moved = nearby - 0.1 * jax.grad(repulsion)(nearby)
+    assert diversity(moved) > 1.05 * diversity(nearby)
+
+
+def test_over_devices_it_is_that_of_the_whole_batch():
+    rows = B // 2
+
+    def on_one(log_probs):
+        own = jax.lax.dynamic_slice_in_dim(log_probs, jax.lax.axis_index(DATA_AXIS) * rows, rows, axis=1)
+        return repulsion(own, DATA_AXIS)
+
+    np.testing.assert_allclose(on_devices(on_one, jax.devices()[:2], 1)(LOG_PROBS), repulsion(LOG_PROBS), rtol=1e-5)
+
+
+def test_an_ensemble_trained_with_it_is_more_diverse():
+    images = np.asarray(jax.random.normal(jax.random.key(1), (64, 5)))
+    labels = (images.sum(1) > 0).astype(np.int32)
+    ensemble = be_jax.batch_ensemble(MLP(features=(8,), num_classes=2), M)
+    config = TrainConfig(epochs=1, batch_size=16, learning_rate=0.03, patience=0)
+
+    def disagreement(weight):
+        trainer = make_trainer(ensemble, dataclasses.replace(config, repulsion=weight), 64, lambda x: x)
+        state = trainer.init(3, images[:1])
+        epoch = jax.jit(trainer.epoch)
+        for _ in range(5):
+            state, _ = epoch(3, state, images, labels, pad(images, labels, 64))
+        log_probs = ensemble.predict(state.train.variables, images)
+        return float(be_jax.metrics.pairwise_js(log_probs).mean())
+
+    assert disagreement(3.0) > 1.5 * disagreement(0.0)
+
+
+def test_where_it_has_no_meaning_it_is_refused():
+    with pytest.raises(ConfigError, match=r"repulsion must be 0 where members see different examples .*'split'"):
+        TrainConfig(repulsion=1.0, batch_mode="split")
+    with pytest.raises(ConfigError, match="repulsion must be a finite number >= 0; got -1"):
+        TrainConfig(repulsion=-1.0)
+    network = be_jax.single(MLP(features=(8,), num_classes=2))
+    with pytest.raises(ValueError, match=r"repulsion=1\.0 is between class probabilities"):
+        make_trainer(network, TrainConfig(repulsion=1.0), 128, lambda x: x, likelihood=GAUSSIAN)
