@@ -66,6 +66,7 @@ class Config:
       dropout_rate: in training of every network.
       train: the training protocol, where it is not varied; members of a deep ensemble see batches in orders of their
         own.
+      lenet_train: of the LeNet, which takes longer on a CPU and fewer epochs.
       repulsions: weights of the repulsive term of the loss.
       init_stds: of r, s ~ N(1, std^2), beside 0.5.
       fast_learning_rates: multipliers of the fast weights' learning rate.
@@ -82,6 +83,7 @@ class Config:
     members: int = 4
     dropout_rate: float = 0.05
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    lenet_train: TrainConfig = dataclasses.field(default_factory=lambda: TrainConfig(epochs=20, milestones=(10, 15)))
     repulsions: tuple[float, ...] = (1.0, 10.0)
     init_stds: tuple[float, ...] = (0.0, 0.1, 0.25, 1.0)
     fast_learning_rates: tuple[float, ...] = (0.1, 0.5, 10.0)
@@ -165,7 +167,7 @@ def of_mlp(config: Config) -> list[Program]:
 
 def of_lenet(config: Config) -> list[Program]:
     """Batch statistics over all members' examples together, or over each member's own."""
-    model, m, train = models.LeNet(), config.members, config.train
+    model, m, train = models.LeNet(), config.members, config.lenet_train
     alone = dataclasses.replace(train, batch_mode="independent")
     build = partial(batch_ensemble, model, m, init=fast_init.normal(REFERENCE_STD))
     return [

@@ -1,7 +1,7 @@
 """Many small trainings in one program: ensembles that start differently, each from several seeds with their data."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -58,8 +58,8 @@ def train_together(
     states = [jax.jit(jax.vmap(trainer.init))(numbers, data.x[:, :1]) for trainer in trainers]
     state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
     validation = Padded(data.validation_x[:, None], data.validation_y[:, None], _all_true(data.validation_y[:, None]))
-    over_seeds = jax.vmap(trainers[0].epoch)
-    epoch = jax.jit(jax.vmap(over_seeds, in_axes=(None, 0, None, None, None)), donate_argnums=1)
+    of_seeds = _vmap(trainers[0].epoch, (0, 0, 0, 0, 0), len(seeds))
+    epoch = jax.jit(_vmap(of_seeds, (None, 0, None, None, None), len(ensembles)), donate_argnums=1)
     while is_running(state, config).any():
         state, metrics = epoch(numbers, state, data.x, data.y, validation)
         on_epoch()
@@ -87,6 +87,19 @@ def recorded(method: str, seed: int, run: RunState, seconds: float, score: Calla
         diverged_step=int(run.diverged_step) if diverged else None,
         scores={} if diverged else score(run.best),
     )
+
+
+def _vmap(function: Callable[..., Any], in_axes: Sequence[int | None], size: int) -> Callable[..., Any]:
+    """`jax.vmap`, but along an axis of size 1 no more than indexing: under it, XLA on CPU convolves far slower."""
+    if size > 1:
+        return jax.vmap(function, in_axes)
+
+    def of_one(*args: Any) -> Any:
+        pairs = zip(args, in_axes, strict=True)
+        only = [arg if axis is None else jax.tree.map(lambda a: a[0], arg) for arg, axis in pairs]
+        return jax.tree.map(lambda a: a[None], function(*only))
+
+    return of_one
 
 
 def _all_true(like: np.ndarray) -> np.ndarray:

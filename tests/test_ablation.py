@@ -97,7 +97,7 @@ def test_settings_are_those_of_the_protocol():
 
 def test_a_protocol_differs_in_one_field_at_most():
     default = dataclasses.asdict(SMALL.train)
-    for program in ablation.programs(SMALL):
+    for program in ablation.of_mlp(SMALL):
         changed = {k: v for k, v in dataclasses.asdict(program.train).items() if v != default[k]}
         if program.switch.startswith("deep"):
             assert ("batch_mode", "independent") in changed.items() or program.ensembles.keys() == {"same batches"}
