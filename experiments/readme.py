@@ -6,7 +6,8 @@
 To show a new study: copy its `results.json` to `experiments/results/<name>.json`, write a part `<name>` and links to
 `experiments/results/<name>_<figure>.png` into README.md, and run the second command. A test fails where README.md is
 not current. Verdicts that `experiments.judge` wrote to `experiments/results/verdicts_<name>.json` are shown by a part
-`verdicts_<name>`, and what was published beside a study's figures by a part `published_<name>`.
+`verdicts_<name>`, what was published beside a study's figures by a part `published_<name>`, and the tables of
+`experiments.tabular` by a part `tabular`.
 """
 
 import dataclasses
@@ -19,7 +20,7 @@ import tyro
 
 from be_jax.report import answer, draw_figures, markdown_table, predictions_in
 from be_jax.results import StudyResult
-from experiments import published
+from experiments import published, tabular_data, tabular_report
 from experiments.judge_report import Judgement, markdown
 
 README = Path(__file__).parent.parent / "README.md"
@@ -48,6 +49,10 @@ def regenerated(text: str) -> str:
 def _section(name: str) -> str:
     if name.startswith("verdicts_"):
         return markdown(Judgement.load(RESULTS / f"{name}.json"))
+    if name == "tabular":
+        results = [StudyResult.load(RESULTS / f"tabular_{dataset}.json") for dataset in tabular_data.LOADERS]
+        _, against_deep_ensemble, diversity = tabular_report.tables(results)
+        return tabular_report.to_markdown([against_deep_ensemble, diversity], level=4)
     result = StudyResult.load(RESULTS / f"{name.removeprefix('published_')}.json")
     if name.startswith("published_"):
         return published.markdown(result)

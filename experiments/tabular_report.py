@@ -84,8 +84,8 @@ def _name(result: StudyResult) -> str:
     return result.experiment.removeprefix("tabular_")
 
 
-def to_markdown(drawn: Sequence[Table]) -> str:
-    """The tables in Markdown, the best of each row bold."""
+def to_markdown(drawn: Sequence[Table], level: int = 3) -> str:
+    """The tables in Markdown, under headings of this level, the best of each row bold."""
     parts = []
     for table in drawn:
         lines = [["", *(each.title for each in table.columns)], ["---", *("---:" for _ in table.columns)]]
@@ -93,5 +93,5 @@ def to_markdown(drawn: Sequence[Table]) -> str:
             cells = [each.cells[i] for each in table.columns]
             lines.append([row, *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)])
         body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        parts.append(f"### {table.title}\n\n{body}\n\n{table.note}\n")
+        parts.append(f"{'#' * level} {table.title}\n\n{body}\n\n{table.note}\n")
     return "\n".join(parts)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import FAST_TO_COMPILE
 
 from be_jax.config import ConfigError
 from be_jax.parallel import Hosts
@@ -18,7 +19,7 @@ WORKER = Path(__file__).parent / "hosts_worker.py"
 
 
 def start(folder, num_devices, *args):
-    flags = f"--xla_force_host_platform_device_count={num_devices} --xla_backend_optimization_level=1"
+    flags = f"--xla_force_host_platform_device_count={num_devices} {FAST_TO_COMPILE}"
     return subprocess.Popen(
         [sys.executable, WORKER, folder, *map(str, args)],
         env={**os.environ, "XLA_FLAGS": flags},

@@ -11,17 +11,16 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
-EPOCHS = 40
+EPOCHS = 20
 SEEDS = (42, 69)
 RUN = "import tyro; from experiments import mnist; mnist.run(tyro.cli(mnist.Config))"
 
 
 def start(out):
-    arguments = ["--methods", "batch_ensemble", "--seeds", *map(str, SEEDS), "--out", str(out), "--save-every-s", "0"]
-    protocol = ["--train.epochs", str(EPOCHS), "--train.patience", "0", "--corruptions", "rotate", "--severities", "3"]
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(out.parent / "cache")}
-    command = [sys.executable, "-c", RUN, *arguments, *protocol]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    runs = f"--methods batch_ensemble --seeds {' '.join(map(str, SEEDS))} --num-devices 1 --save-every-s 0"
+    protocol = f"--train.epochs {EPOCHS} --train.patience 0 --corruptions rotate --severities 3"
+    command = [sys.executable, "-c", RUN, "--out", str(out), *runs.split(), *protocol.split()]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def finish(process):
