@@ -43,7 +43,7 @@ Predictions = Mapping[str, np.ndarray]
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Attributes:
-    repetitions: simulated studies of a design, each judged under every truth.
+    repetitions: simulated studies of a design, each judged under every truth; 0 leaves such studies out.
     examples: of every set.
     large_repetitions, large_examples: the same of larger studies, which show the power at the size of MNIST's test set.
     level: of the judgement.
@@ -245,7 +245,7 @@ def main() -> None:
     sizes = [(design, config.examples, config.repetitions) for design in DESIGNS]
     sizes += [(design, config.large_examples, config.large_repetitions) for design in (PAIRED, POOLED)]
     rates = {
-        f"{design}, {examples:,} examples": simulate(design, examples, n, margins) for design, examples, n in sizes
+        f"{design}, {examples:,} examples": simulate(design, examples, n, margins) for design, examples, n in sizes if n
     }
     for name, truths in rates.items():
         for truth, rate in truths.items():
