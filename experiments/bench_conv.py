@@ -1,11 +1,11 @@
 """Time of a gradient step of a BatchEnsemble of ResNet-18 on a CPU, with our weight gradient and with XLA's own.
 
-    python -m experiments.bench_conv     # two CPU cores: some minutes
+    python -m experiments.bench_conv                       # two CPU cores: half an hour, nearly all of it XLA's loop
+    python -m experiments.bench_conv --images-in-loop 2    # some minutes
 
-Two ratios, of medians in one run, the two forms taking turns (m = 4, float32). `alone`: one step as a program of its
-own, 32 images each. `in a loop`: two steps inside a `lax.scan`, as an epoch runs them, with 2 images each: with 32,
-XLA's own takes minutes. All else is the same in both forms, also the gradient with respect to the input. On GPU and TPU
-the two forms are the same program.
+Two ratios, of medians in one run, the two forms taking turns (m = 4, float32, 32 images each). `alone`: one step as a
+program of its own. `in a loop`: two steps inside a `lax.scan`, as an epoch runs them. All else is the same in both
+forms, also the gradient with respect to the input. On GPU and TPU the two forms are the same program.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ class Config:
 
     members: int = 4
     images: int = 32
-    images_in_loop: int = 2
+    images_in_loop: int = 32
     rounds: int = 5
     out: Path | None = None
 
