@@ -64,7 +64,8 @@ class TrainConfig:
         for name in ("weight_decay", "fast_weight_decay", "fast_learning_rate_multiplier", "repulsion", "min_delta"):
             check(_is_number(getattr(self, name), at_least=0), name, getattr(self, name), "a finite number >= 0")
         comparable = self.repulsion == 0 or self.batch_mode == "repeat"
-        check(comparable, "repulsion", self.repulsion, f"0 where members see different examples ({self.batch_mode=})")
+        wanted = f"0 where members see different examples (batch_mode={self.batch_mode!r})"
+        check(comparable, "repulsion", self.repulsion, wanted)
         ascending = all(_is_int(e, at_least=1) for e in self.milestones) and all(
             a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False)
         )

@@ -91,7 +91,7 @@ def test_scores_of_an_evaluation(lift):
 @pytest.mark.parametrize("num_devices", [2, 4])
 def test_networks_spread_over_devices_are_those_trained_alone(tmp_path, num_devices):
     """Three networks: on two devices the last one stands twice; on four, one device is left over."""
-    model, seeds = MODELS["mlp"], (1, 2, 3)
+    model, seeds = MODELS["lenet" if num_devices == 2 else "mlp"], (1, 2, 3)
     config = TrainConfig(epochs=2, batch_size=16, learning_rate=1e-2, optimizer="sgd", patience=0)
     spread = fitted(tmp_path / "spread", be_jax.single(model), config, num_devices, seeds, spread="networks")
     for seed in seeds:
