@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
+from be_jax.checkpoint import CheckpointFolder
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import StudyData
-from be_jax.ensemble import Ensemble, count_parameters
+from be_jax.ensemble import Ensemble, Variables, count_parameters
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_predictions
 from be_jax.fit import OnEpoch, fit
 from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
 from be_jax.results import RunRecord
-from be_jax.runs import RunFolder, programs, seed_folder
-from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState
+from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
+from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState, make_trainer
 
 EvaluationSets = Callable[[], Mapping[str, EvaluationSet]]
 Report = Callable[[str], None]
@@ -147,6 +149,25 @@ def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
         scores={} if diverged else score_predictions(run.load_predictions()),
         **outcome,
     )
+
+
+def kept_weights(method: Method, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
+    """The variables that a finished run in this folder kept: those of its best epoch on validation data.
+
+    Raises:
+      RunError: the folder holds no run, or no checkpoint.
+      CheckpointError: the checkpoint is damaged, or of another method or data.
+    """
+    record = read_config(folder)
+    if record is None:
+        raise RunError(f"{folder} holds no run; its weights are needed")
+    checkpoints = CheckpointFolder(folder / "checkpoints", {k: v for k, v in record.items() if k != TRAINED_WITH})
+    steps = checkpoints.steps()
+    if not steps:
+        raise RunError(f"{folder} holds no checkpoint; train the run anew, in another folder, to have its weights")
+    trainer = make_trainer(method.ensemble, method.train, len(data.train.labels), preprocess)
+    like = jax.eval_shape(trainer.init, jnp.uint32(0), data.train.images[:1])
+    return checkpoints.restore(steps[-1], like).best  # type: ignore[no-any-return]
 
 
 def environment() -> dict[str, Any]:

@@ -7,7 +7,7 @@ Reads `results.json` and the predictions of its runs, trains nothing, and ends, 
 the verdicts in words, with `verdicts.json` in the folder of the study, and with its report, which now opens with them.
 Methods with a run for each seed are paired by seed with single networks and deep ensembles; where the deep ensembles
 come from a pool of networks, the method's seeds and the networks are resampled apart. C4 is judged where
-`experiments.diversity` has measured weights in a study of the same data and methods.
+`python -m experiments.weights RUN` has measured the weights of the study.
 """
 
 import dataclasses
@@ -25,7 +25,6 @@ from be_jax.config import ConfigError
 from be_jax.judge import (
     Equivalent,
     JudgeConfig,
-    ParameterMeasures,
     Sample,
     conditions,
     deep_ensemble_equivalent,
@@ -43,14 +42,10 @@ from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, divergence, label
 from be_jax.results import StudyResult
 from be_jax.runs import seed_folder
 from experiments.common import provenance
-from experiments.diversity_report import MATCHED
-from experiments.diversity_report import Result as DiversityResult
 from experiments.judge_report import Judgement, decisions, figures, made, reading
+from experiments.weights_report import Weights
 
-RESULTS = Path(__file__).parent / "results"
 SCALES = (("test", "nll"), ("test", "uncalibrated_nll"), ("test", "brier"), ("shift", "nll"))
-MEASURES = ("kernel_distance", "loss_barrier")
-"""Of weights, those that are 0 for copies of one network and grow with the distance between members."""
 
 Predictions = Mapping[str, np.ndarray]
 Runs = Callable[[str, int], Predictions]
@@ -61,13 +56,11 @@ class Config:
     """Attributes:
     runs: folder of a finished study.
     out: where to write the verdicts; `verdicts.json` in the folder of the study by default.
-    diversity: what `experiments.diversity` measured; used if it is there and is of the same data and methods.
     judge: level and margins.
     """
 
     runs: tyro.conf.Positional[Path]
     out: Path | None = None
-    diversity: Path = RESULTS / "diversity.json"
     judge: JudgeConfig = dataclasses.field(default_factory=JudgeConfig)
 
     @property
@@ -87,14 +80,17 @@ def judge_study(config: Config) -> Judgement:
     if not methods or not {SINGLE, DEEP_ENSEMBLE} <= set(result.methods):
         had = ", ".join(result.methods)
         raise ValueError(f"a judgement needs {SINGLE}, {DEEP_ENSEMBLE} and another method; {config.runs} has {had}")
-    measures = weights_measured(result, config.diversity)
+    weights = weights_measured(config.runs)
     runs = runs_in(config.runs)
     networks = independent_networks(result, runs)
     verdicts = [
         verdict
         for method, (own, single, deep_ensemble) in samples(result, methods, runs, networks).items()
         for verdict in judge(
-            label(result, method), own, single, deep_ensemble, measures.get(method), config=config.judge
+            label(result, method),
+            *(own, single, deep_ensemble),
+            weights.samples(result, method, judged_seeds(result, method)) if weights else None,
+            config=config.judge,
         )
     ]
     about = {
@@ -104,7 +100,7 @@ def judge_study(config: Config) -> Judgement:
         "judge": dataclasses.asdict(config.judge),
         "conditions": conditions(config.judge),
         "networks": len(networks),
-        "notes": notes(result, bool(measures)),
+        "notes": notes(result, weights),
         "provenance": provenance("judge"),
     }
     measured = methods if result.pooled else [*methods, SINGLE]
@@ -131,15 +127,23 @@ def samples(
         return of_seeds([score(method, seed) for seed in seeds])
 
     tracked = track(methods, description="scores")
+    seeds = {method: judged_seeds(result, method) for method in methods}
     if result.pooled:
         single, deep_ensemble = of_pool(networks, 1), of_pool(networks, result.pooled.size)
-        return {method: (of(method, _seeds(result, method)), single, deep_ensemble) for method in tracked}
-    both = set(_seeds(result, SINGLE)) & set(_seeds(result, DEEP_ENSEMBLE))
-    shared = {method: [seed for seed in _seeds(result, method) if seed in both] for method in methods}
+        return {method: (of(method, seeds[method]), single, deep_ensemble) for method in tracked}
     return {
-        method: (of(method, shared[method]), of(SINGLE, shared[method]), of(DEEP_ENSEMBLE, shared[method]))
+        method: (of(method, seeds[method]), of(SINGLE, seeds[method]), of(DEEP_ENSEMBLE, seeds[method]))
         for method in tracked
     }
+
+
+def judged_seeds(result: StudyResult, method: str) -> list[int]:
+    """Of the runs that did not diverge; where methods are paired by seed, those that nowhere did."""
+    own = _seeds(result, method)
+    if result.pooled:
+        return own
+    both = set(_seeds(result, SINGLE)) & set(_seeds(result, DEEP_ENSEMBLE))
+    return [seed for seed in own if seed in both]
 
 
 def independent_networks(result: StudyResult, runs: Runs) -> list[Predictions]:
@@ -169,40 +173,20 @@ def equivalents(
     return worth
 
 
-def weights_measured(result: StudyResult, path: Path) -> dict[str, ParameterMeasures]:
-    """Measures of weights by method, after the last epoch, against deep ensembles whose hidden units were matched.
-
-    Empty where nothing was measured in a study of the same data, members and initialisation.
-    """
-    if not path.exists():
-        return {}
-    measured = DiversityResult.load(path)
-    settings = measured.about["config"]
-    same = all(settings.get(name) == result.config.get(name) for name in ("members", "init_std"))
-    if measured.about["data"] != result.data or not same:
-        return {}
-    return {
-        method: {name: (_last(measured, method, name), _last(measured, MATCHED, name)) for name in MEASURES}
-        for method in measured.scores
-        if method in result.methods and method != DEEP_ENSEMBLE
-    }
+def weights_measured(folder: Path) -> Weights | None:
+    """What `experiments.weights` left in the folder of the study, if it has been run."""
+    path = folder / "weights.json"
+    return Weights.load(path) if path.exists() else None
 
 
-def notes(result: StudyResult, weights: bool) -> list[str]:
+def notes(result: StudyResult, weights: Weights | None) -> list[str]:
     """What a reader must know besides: of diverged runs, and where measures of weights come from."""
     told = [f"{label(result, method)}: {text}." for method in result.methods if (text := divergence(result, method))]
     if not result.pooled:
         told.append("The scale's networks are the deep ensembles' members, stopped together.")
     if weights:
-        told.append(
-            "C4 is of the runs of experiments.diversity, trained without early stopping, against deep ensembles after "
-            "matching hidden units."
-        )
+        told.append("C4 is against deep ensembles after matching hidden units.")
     return told
-
-
-def _last(measured: DiversityResult, method: str, name: str) -> list[float]:
-    return [float(value) for value in measured.scores[method][f"weights/{name}"][:, -1]]
 
 
 def _seeds(result: StudyResult, method: str) -> list[int]:

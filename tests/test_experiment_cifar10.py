@@ -9,8 +9,9 @@ from command_line import answer
 from be_jax.config import ConfigError
 from be_jax.data import DataUnavailableError, from_arrays, uniform_noise
 from be_jax.results import StudyResult
-from experiments import cifar10
+from experiments import cifar10, weights
 from experiments.common import show_report
+from experiments.weights_report import MATCHED, markdown
 
 
 def test_presets_from_the_command_line():
@@ -108,3 +109,15 @@ def test_a_finished_study_trains_nothing(study, monkeypatch):
     config, result = study
     monkeypatch.setattr("be_jax.study.fit", lambda *_, **__: pytest.fail("trained again"))
     assert cifar10.run(config).runs == result.runs
+
+
+def test_weights_of_a_pool_are_measured_by_its_pairs(study):
+    config, result = study
+    measured = weights.measure(weights.Config(config.folder, num_inputs=20))
+    assert set(measured.scores) == {"deep_ensemble", MATCHED}
+    assert measured.about["batch_statistics"]
+    trained, matched = (measured.scores[name][0, 1] for name in ("deep_ensemble", MATCHED))
+    assert 0 < matched["kernel_distance"] < trained["kernel_distance"]
+    assert trained["loss_barrier"] >= 0
+    assert all(np.isfinite(value) for value in trained.values())
+    assert "1 pairs of networks" in markdown(measured, dict.fromkeys(result.methods, "x"))

@@ -1,19 +1,19 @@
 """The verdicts of a finished study, whose methods are copies of one network or independent networks."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 from judge_fakes import runs, world
-from report_fakes import DATA, run_record, study
+from report_fakes import run_record, study
 
 from be_jax.judge import Equivalent, JudgeConfig, evidence_table, percent, sentence
 from be_jax.results import PoolRecord, StudyResult
 from be_jax.runs import seed_folder
-from experiments.diversity_report import MATCHED
-from experiments.diversity_report import Result as DiversityResult
 from experiments.judge import Config, judge_study, show, weights_measured
 from experiments.judge_report import Judgement, markdown
+from experiments.weights_report import JUDGED, MATCHED, Weights
 
 SEEDS, MEMBERS = (42, 69, 123, 456), 3
 SHARES = {"single": 0.0, "batch_ensemble": 0.0, "mc_dropout": 1.0, "deep_ensemble": 1.0}
@@ -36,32 +36,28 @@ def finished(folder, methods, diverged=()):
     return dataclasses.replace(result, provenance={"command": "python -m x", "date": "2026-01-31"})
 
 
-def measured(path, data):
-    """What `experiments.diversity` writes: after 0 and 5 epochs, kernels that end up near or far from each other."""
-    ends = {"batch_ensemble": 0.05, "deep_ensemble": 1.4, MATCHED: 1.0}
-    scores = {
-        method: {
-            f"weights/{name}": np.stack([np.full(4, 9.0), end + 0.01 * np.arange(4)], axis=1)
-            for name in ("kernel_distance", "loss_barrier")
-        }
-        for method, end in ends.items()
-    }
-    about = {"data": data, "config": {"members": MEMBERS, "init_std": 0.5}}
-    DiversityResult(about, SEEDS, (0, 5), scores).save(path)
-    return path
+def measured(folder, units, own):
+    """What `experiments.weights` leaves: kernels of the BatchEnsemble that are near, of deep ensembles far apart."""
+
+    def scores(of_units, end):
+        return {unit: dict.fromkeys(JUDGED, end + 0.01 * i) for i, unit in enumerate(of_units)}
+
+    ends = {"batch_ensemble": (own, 0.05), "deep_ensemble": (units, 1.4), MATCHED: (units, 1.0)}
+    Weights({"num_inputs": 1}, {method: scores(*each) for method, each in ends.items()}).save(folder / "weights.json")
 
 
 @pytest.fixture(scope="module")
 def paired(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paired")
     finished(folder, dict.fromkeys(SHARES, SEEDS), {("batch_ensemble", 456)}).save(folder / "results.json")
+    seeds = [(seed,) for seed in SEEDS]
+    measured(folder, seeds, seeds)
     return folder
 
 
 @pytest.fixture(scope="module")
-def judgement(paired, tmp_path_factory):
-    diversity = measured(tmp_path_factory.mktemp("diversity") / "diversity.json", DATA)
-    return judge_study(Config(paired, diversity=diversity, judge=JUDGE))
+def judgement(paired):
+    return judge_study(Config(paired, judge=JUDGE))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +66,7 @@ def pooled(tmp_path_factory):
     result = finished(folder, {"single": networks, "batch_ensemble": SEEDS[:3]})
     pool = (PoolRecord("single", networks, MEMBERS, 1, {}),)
     dataclasses.replace(result, pool=pool).save(folder / "results.json")
+    measured(folder, list(itertools.combinations(networks, 2)), [(seed,) for seed in SEEDS[:3]])
     return judge_study(Config(folder, judge=JUDGE))
 
 
@@ -147,20 +144,30 @@ def test_everything_is_said_on_the_terminal(judgement, capsys, monkeypatch):
     assert "gain, shift ECE" in printed
 
 
-def test_weights_are_judged_at_the_end_against_matched_networks(judgement):
+def test_weights_are_judged_against_matched_networks(judgement):
     assert decisions(judgement, COPIES)["C4"] == "supported"
     for row in judgement.methods[COPIES]["C4"].evidence:
-        assert row.estimate == pytest.approx(0.065 / 1.015)
+        assert row.estimate == pytest.approx(0.06 / 1.01)  # without the seed that diverged
     assert decisions(judgement, INDEPENDENT)["C4"] == "not judged"
     assert "kernel distance, parameters" in markdown(judgement)
     assert any("after matching hidden units" in note for note in judgement.about["notes"])
 
 
-def test_weights_of_another_study_are_not_taken(paired, tmp_path):
+def test_weights_of_a_pool_are_judged_by_its_pairs(pooled):
+    assert decisions(pooled, COPIES)["C4"] == "supported"
+    pairs = 15
+    for row in pooled.methods[COPIES]["C4"].evidence:
+        assert row.estimate == pytest.approx(0.06 / (1.0 + 0.01 * (pairs - 1) / 2))
+
+
+def test_weights_that_were_not_measured_are_named(paired, tmp_path):
     result = StudyResult.load(paired / "results.json")
-    assert weights_measured(result, measured(tmp_path / "same.json", DATA)).keys() == {"batch_ensemble"}
-    assert weights_measured(result, measured(tmp_path / "other.json", "other data")) == {}
-    assert weights_measured(result, tmp_path / "none.json") == {}
+    assert weights_measured(tmp_path) is None
+    measured(tmp_path, [(seed,) for seed in SEEDS], [(42,)])
+    weights = weights_measured(tmp_path)
+    assert weights.samples(result, "mc_dropout", SEEDS) is None
+    with pytest.raises(ValueError, match=r"weights of batch_ensemble, seed 69 were not measured: run experiments"):
+        weights.samples(result, "batch_ensemble", SEEDS)
 
 
 def test_a_study_without_deep_ensembles_is_refused(tmp_path):

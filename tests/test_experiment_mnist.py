@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 from pathlib import Path
 
 import jax
@@ -10,12 +11,15 @@ import numpy as np
 import pytest
 from command_line import answer
 
+from be_jax import parameter_space
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import DataUnavailableError, Examples, embedded_mnist
 from be_jax.results import StudyResult
 from be_jax.runs import RunError, RunFolder
-from experiments import mnist
+from be_jax.study import kept_weights
+from experiments import mnist, weights
 from experiments.common import progress_bars
+from experiments.weights_report import MATCHED, Weights, table
 
 TINY = mnist.Config(
     seeds=(1, 2),
@@ -229,3 +233,38 @@ def test_evaluation_sets_are_the_same_for_every_method():
     for name in SETS:
         np.testing.assert_array_equal(first[name].images, second[name].images)
     assert jax.local_device_count() == 8
+
+
+def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path):
+    config, result = study
+    measured = weights.measure(weights.Config(config.folder, num_inputs=50))
+    assert set(measured.scores) == {"batch_ensemble", "batch_ensemble_sign", "deep_ensemble", MATCHED}
+    assert all(set(units) == {(1,), (2,)} for units in measured.scores.values())
+    assert not measured.about["batch_statistics"]
+
+    method, data = mnist.build_method(config, "batch_ensemble"), embedded_mnist()
+    kept = kept_weights(method, data, mnist.preprocess, config.folder / "batch_ensemble" / "seed_1")
+    predicted = method.ensemble.predict(kept, mnist.preprocess(data.test.images))
+    with np.load(config.folder / "batch_ensemble" / "seed_1" / "predictions.npz") as arrays:
+        np.testing.assert_allclose(predicted, arrays["test/log_probs"], rtol=1e-4, atol=1e-5)
+    similarities = parameter_space.kernel_similarity(method.ensemble, kept)
+    expected = np.mean([similarity.distance for similarity in similarities.values()])
+    assert measured.scores["batch_ensemble"][1,]["kernel_distance"] == pytest.approx(expected, rel=1e-5)
+
+    measured.save(tmp_path / "weights.json")
+    again = Weights.load(tmp_path / "weights.json")
+    assert table(again, dict.fromkeys(result.methods, "x")) == table(measured, dict.fromkeys(result.methods, "x"))
+
+
+def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeypatch, capsys):
+    config, result = study
+    assert "results.json" in answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
+    dataclasses.replace(result, experiment="toy").save(tmp_path / "results.json")
+    said = answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
+    assert "can be measured in studies of mnist, cifar10" in said
+    result.save(tmp_path / "results.json")
+    assert "holds no runs" in answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
+    run = "single/seed_1"
+    shutil.copytree(config.folder / run, tmp_path / run, ignore=shutil.ignore_patterns("checkpoints"))
+    with pytest.raises(RunError, match="holds no checkpoint"):
+        kept_weights(mnist.build_method(config, "single"), embedded_mnist(), mnist.preprocess, tmp_path / run)

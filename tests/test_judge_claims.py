@@ -9,7 +9,7 @@ from judge_fakes import runs, sample, world
 from statsmodels.stats.multitest import multipletests
 
 from be_jax.config import ConfigError
-from be_jax.judge import JudgeConfig, evidence_table, judge, of_pool, of_seeds
+from be_jax.judge import PARAMETERS, JudgeConfig, evidence_table, judge, of_pool, of_seeds
 from be_jax.judge.claims import _all_of
 from be_jax.judge.evidence import Evidence
 
@@ -161,11 +161,14 @@ def test_the_deviation_of_a_pools_ensembles_is_that_of_one_of_them(examples):
 
 
 def test_parameter_space_is_judged_where_it_was_measured(single, deep_ensemble):
-    measured = {
-        "relative_distance": ([0.1, 0.12, 0.11, 0.1, 0.1], [1.4, 1.41, 1.4, 1.39, 1.4]),
-        "barrier": ([2.0] * 4, [1.0] * 3),
-    }
-    verdict = verdicts_on(single, single, deep_ensemble, parameters=measured, config=FAST)["C4"]
+    def of(distances, barrier):
+        places = (PARAMETERS, "relative_distance"), (PARAMETERS, "barrier")
+        return of_seeds(
+            [dict(zip(places, map(np.atleast_1d, (distance, barrier)), strict=True)) for distance in distances]
+        )
+
+    weights = of([0.1, 0.12, 0.11, 0.1, 0.1], 2.0), of([1.4, 1.41, 1.4, 1.39, 1.4], 1.0)
+    verdict = verdicts_on(single, single, deep_ensemble, weights=weights, config=FAST)["C4"]
     rows = rows_of(verdict)
     assert rows["parameters", "relative_distance"].decision == "supported"
     assert rows["parameters", "relative_distance"].estimate == pytest.approx(0.106 / 1.4)

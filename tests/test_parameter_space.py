@@ -12,7 +12,7 @@ import pytest
 import be_jax
 from be_jax import parameter_space as space
 from be_jax.full_rank import full_rank
-from be_jax.models import MLP, LeNet
+from be_jax.models import MLP, LeNet, WideResNet, cifar_resnet
 from be_jax.rank1 import effective_kernel
 
 
@@ -253,22 +253,46 @@ def test_names_of_nested_layers():
     assert space.kernel_similarity(ensemble, variables).keys() == layers
     assert space.representation_similarity(ensemble, variables, X).keys() == layers
     assert space.free_directions(ensemble, variables).keys() == layers
-    chain = space.chain_of(Nested(), trained(Nested().init), X)
-    assert ["/".join(layer.kernel[1:-1]) for layer in chain] == sorted(layers)
+    (units,) = space.hidden_units(Nested(), trained(Nested().init), X)
+    assert {"/".join(place.path[1:-1]) for place in units.places} == layers
+
+
+class Residual(nn.Module):
+    """A layer whose inputs and units are the same ones."""
+
+    layers: be_jax.Layers = be_jax.PLAIN
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = self.layers.Dense(8)(x.reshape(x.shape[0], -1))
+        return self.layers.Dense(10)(x + self.layers.Dense(8)(nn.relu(x)))
 
 
 IMAGES = np.random.default_rng(3).normal(size=(20, 16, 16, 1)).astype(np.float32)
+NETWORKS = {
+    "mlp": (NETWORK, X),
+    "lenet": (LeNet(), IMAGES),
+    "residual": (Residual(), X),
+    "resnet": (cifar_resnet(8, width=8), IMAGES),
+    "wide_resnet": (WideResNet(depth=10, width=1), IMAGES),
+}
 
 
-@pytest.mark.parametrize(("model", "x"), [(NETWORK, X), (LeNet(), IMAGES)], ids=["mlp", "lenet"])
-def test_a_permuted_network_has_a_barrier_before_matching_and_none_after(model, x):
+@functools.cache
+def permuted_network(name):
+    """A network, and the same with its hidden units in another order."""
+    model, x = NETWORKS[name]
     network = trained(model.init, x)
-    chain, rng = space.chain_of(model, network, x), np.random.default_rng(0)
-    orders = space.natural_orders(network, chain)
-    orders[1:-1] = [rng.permutation(order) for order in orders[1:-1]]
-    permuted = space.reorder(network, chain, orders)
+    units, rng = space.hidden_units(model, network, x), np.random.default_rng(0)
+    orders = [rng.permutation(order) for order in space.natural_orders(units)]
+    return network, space.reorder(network, units, orders)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_permuted_network_has_a_barrier_before_matching_and_none_after(name):
+    (model, x), (network, permuted) = NETWORKS[name], permuted_network(name)
     logits = np.asarray(model.apply(network, x))
-    np.testing.assert_allclose(model.apply(permuted, x), logits, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(model.apply(permuted, x), logits, rtol=1e-3, atol=1e-4 * np.abs(logits).max())
 
     labels = logits.argmax(-1)
     path = jax.jit(lambda other: space.line(model, network, other, x, labels))
@@ -276,6 +300,41 @@ def test_a_permuted_network_has_a_barrier_before_matching_and_none_after(model, 
     matched = space.match(model, network, permuted, x)
     jax.tree.map(np.testing.assert_array_equal, matched, network)
     np.testing.assert_array_equal(path(matched).loss, path(matched).loss[0])
+
+
+def test_layers_of_a_residual_stream_share_their_units():
+    model, x = NETWORKS["resnet"]
+    units = space.hidden_units(model, trained(model.init, x), x)
+    assert [group.size for group in units] == [8, 8, 16, 16, 32, 32]
+    stream, inner = ({"/".join(place.path) for place in group.places} for group in units[:2])
+    assert {"params/Conv_0/kernel", "params/Conv_2/kernel", "batch_stats/BatchNorm_2/mean"} <= stream
+    assert {path for path in inner if "kernel" in path} == {"params/Conv_1/kernel", "params/Conv_2/kernel"}
+
+
+def test_statistics_of_batch_normalisation_are_those_of_the_batch():
+    model, x = NETWORKS["resnet"]
+    network = trained(model.init, x)
+    anew = space.with_statistics(model, network, x)
+    in_training, _ = model.apply(network, x, train=True, mutable=["batch_stats"])
+    np.testing.assert_allclose(model.apply(anew, x), in_training, rtol=1e-3, atol=1e-3)
+    jax.tree.map(np.testing.assert_array_equal, anew["params"], network["params"])
+    without = trained(NETWORK.init)
+    assert space.with_statistics(NETWORK, without, X) is without
+
+
+def test_statistics_anew_on_the_line_take_away_what_a_change_of_scale_does():
+    """Kernels before a normalisation may have any scale: only interpolated statistics notice."""
+    ensemble = ENSEMBLES["convolutional deep_ensemble"]
+    network = ensemble.member(trained(ensemble.init), 0)
+    scaled = jax.tree_util.tree_map_with_path(
+        lambda path, a: 9 * a if jax.tree_util.keystr(path) == "['params']['Conv_0']['kernel']" else a, network
+    )
+    labels = np.asarray(ensemble.model.apply(network, X)).argmax(-1)
+    kept, anew = (
+        space.line(ensemble.model, network, scaled, X, labels, statistics_from=inputs).loss for inputs in (None, X)
+    )
+    assert np.ptp(kept) > 0.1
+    np.testing.assert_allclose(anew, anew[0], rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["deep_ensemble", "convolutional deep_ensemble"])
@@ -295,16 +354,20 @@ def test_matching_keeps_functions_and_brings_members_nearer(name):
         assert cosines[1] > cosines[0] + 0.05
 
 
-class Residual(nn.Module):
-    """Not a chain, though the shapes of one layer after the other would fit."""
+class Grouped(nn.Module):
+    """Which units are normalised together depends on their order."""
+
+    layers: be_jax.Layers = be_jax.PLAIN
 
     @nn.compact
     def __call__(self, x, train=False):
-        x = nn.Dense(8)(x.reshape(x.shape[0], -1))
-        return nn.Dense(10)(x + nn.Dense(8)(nn.relu(x)))
+        x = nn.GroupNorm(num_groups=2)(self.layers.Dense(8)(x.reshape(x.shape[0], -1)))
+        return self.layers.Dense(10)(nn.relu(x))
 
 
-def test_residual_networks_are_not_chains():
-    network = trained(Residual().init)
-    with pytest.raises(ValueError, match=r"chains of layers only.*Residual with the layers Dense_0, Dense_2, Dense_1"):
-        space.match(Residual(), network, network, X)
+def test_units_that_cannot_change_places_are_named():
+    network = trained(Grouped().init)
+    with pytest.raises(
+        ValueError, match=r"in Grouped: it is another function when the 8 units of Dense_0/bias, .*Norm"
+    ):
+        space.match(Grouped(), network, network, X)

@@ -10,13 +10,13 @@ Everything is a function of predictions in memory, from any framework (`score_ru
     print(deep_ensemble_equivalent(worth, size_curve(networks)))
 """
 
-from be_jax.judge.claims import STATEMENTS, ParameterMeasures, Verdict, judge
+from be_jax.judge.claims import PARAMETERS, STATEMENTS, Verdict, judge
 from be_jax.judge.equivalent import Equivalent, deep_ensemble_equivalent, equivalent_scores, networks_of, size_curve
 from be_jax.judge.evidence import Evidence
 from be_jax.judge.gain import Interval, ratio
 from be_jax.judge.jackknife import Statistic
 from be_jax.judge.margins import JudgeConfig
-from be_jax.judge.sample import Sample, of_pool, of_seeds
+from be_jax.judge.sample import Sample, of_pairs, of_pool, of_seeds
 from be_jax.judge.scores import Scores, score_run
 from be_jax.judge.table import (
     as_records,
@@ -29,12 +29,12 @@ from be_jax.judge.table import (
 )
 
 __all__ = [
+    "PARAMETERS",
     "STATEMENTS",
     "Equivalent",
     "Evidence",
     "Interval",
     "JudgeConfig",
-    "ParameterMeasures",
     "Sample",
     "Scores",
     "Statistic",
@@ -47,6 +47,7 @@ __all__ = [
     "from_records",
     "judge",
     "networks_of",
+    "of_pairs",
     "of_pool",
     "of_seeds",
     "percent",

@@ -29,8 +29,8 @@ STATEMENTS: Mapping[ClaimName, str] = {
     "C4": "has members that are near-identical in parameter space",
 }
 
-ParameterMeasures = Mapping[str, tuple[Sequence[float], Sequence[float]]]
-"""`{measure: (values of the method's runs, values of deep ensembles)}`, such as distances between members."""
+PARAMETERS = "parameters"
+"""The set of scores of weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def judge(
     method: Sample,
     single: Sample,
     deep_ensemble: Sample,
-    parameters: ParameterMeasures | None = None,
+    weights: tuple[Sample, Sample] | None = None,
     config: JudgeConfig | None = None,
 ) -> tuple[Verdict, ...]:
     """Judges C1 to C4 about one method, in that order.
@@ -66,7 +66,8 @@ def judge(
       name: of the method.
       method, single, deep_ensemble: scores of its runs, of single networks and of deep ensembles. Samples whose factors
         have the same name are paired.
-      parameters: measured on weights. C4 is not judged without them.
+      weights: what was measured on weights, in the set `PARAMETERS`, of the method's runs and of deep ensembles: scores
+        that are 0 for copies of one network, such as distances. C4 is not judged without them.
       config: margins and metrics.
 
     Raises:
@@ -77,15 +78,7 @@ def judge(
     rows = _rows(method, single, deep_ensemble, config)
     if not any(rows.values()):
         raise ValueError(f"{name}, single networks and deep ensembles have no score in common to judge by")
-    rows["C4"] = [
-        weigh(
-            evidence.parameter_diversities(measure, *values, paired=method.factor == deep_ensemble.factor),
-            hypotheses.near_identical,
-            config.diversity_margin,
-            config,
-        )
-        for measure, values in (parameters or {}).items()
-    ]
+    rows["C4"] = _rows_of_weights(*weights, config) if weights else []
     decided = iter(_decided([row for of_claim in rows.values() for row in of_claim], config.level))
     return tuple(
         Verdict(claim, name, _all_of(own), own, units)
@@ -111,6 +104,19 @@ def _rows(
             compared = evidence.diversities(set_name, metric, method, deep_ensemble)
             rows["C3"].append(weigh(compared, hypotheses.near_identical, config.diversity_margin, config))
     return rows
+
+
+def _rows_of_weights(method: Sample, deep_ensemble: Sample, config: JudgeConfig) -> list[Evidence]:
+    """Rows of C4, before Holm's correction."""
+    return [
+        weigh(
+            evidence.diversities(set_name, metric, method, deep_ensemble),
+            hypotheses.near_identical,
+            config.diversity_margin,
+            config,
+        )
+        for set_name, metric in method.scores[0]
+    ]
 
 
 def _units(name: str, *samples: Sample) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -99,17 +98,6 @@ def diversities(set_name: str, metric: str, method: Sample, deep_ensemble: Sampl
     return Compared(set_name, metric, own, deep, own.value - deep.value, deep_ensemble.run_deviation(set_name, metric))
 
 
-def parameter_diversities(
-    measure: str, own: Sequence[float], deep_ensemble: Sequence[float], *, paired: bool
-) -> Compared:
-    """The same of what is measured on weights: values of the method's runs, and of deep ensembles."""
-    values, reference = np.asarray(own, np.float64), np.asarray(deep_ensemble, np.float64)
-    other_factor = "seeds" if paired and len(values) == len(reference) else "deep ensembles"
-    parts = _mean_of_runs(values, "seeds"), _mean_of_runs(reference, other_factor)
-    spread = float(reference.std(ddof=1)) if len(reference) > 1 else math.nan
-    return Compared("parameters", measure, *parts, float(values.mean() - reference.mean()), spread)
-
-
 def weigh(compared: Compared, hypothesis: Hypothesis, margin: float, config: JudgeConfig) -> Evidence:
     """The row, before Holm's correction."""
     _, _, part, whole, difference, spread = compared
@@ -136,8 +124,3 @@ def weigh(compared: Compared, hypothesis: Hypothesis, margin: float, config: Jud
         decision=decision,  # type: ignore[arg-type]
         reason=reason,
     )
-
-
-def _mean_of_runs(values: np.ndarray, factor: str) -> Statistic:
-    without = (values.sum() - values) / max(len(values) - 1, 1)
-    return Statistic(np.array([values.mean()]), {factor: without[:, None]})

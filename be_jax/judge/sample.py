@@ -1,8 +1,9 @@
 """A method as a sample: its scored runs, and the independent units (seeds, or networks of a pool) each was made of."""
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -89,6 +90,29 @@ def of_pool(networks: Sequence[Predictions], size: int, factor: str = "networks"
     return Sample(scores, factor, membership(chosen, len(networks)))
 
 
+def of_pairs(pairs: Mapping[tuple[int, int], Scores], networks: int, size: int, factor: str = "networks") -> Sample:
+    """Deep ensembles of `size` members from a pool, by what was measured on pairs of its networks: means over pairs.
+
+    Args:
+      pairs: scores of each pair i < j.
+      networks: in the pool.
+      size: l.
+      factor: see `Sample`.
+
+    Raises:
+      ValueError: `size` is not in 2 .. networks - 1.
+    """
+    if not 2 <= size < networks:
+        raise ValueError(f"pairs of {networks} networks say nothing of deep ensembles of {size}: pass more networks")
+    chosen = subsets(networks, size)
+    scores = [_mean([pairs[pair] for pair in itertools.combinations(subset, 2)]) for subset in chosen]
+    return Sample(tuple(scores), factor, membership(chosen, networks))
+
+
 def membership(chosen: Sequence[Sequence[int]], networks: int) -> np.ndarray:
     """Bool `[subsets, networks]`: which networks are in each subset."""
     return np.array([[i in subset for i in range(networks)] for subset in chosen])
+
+
+def _mean(scores: Sequence[Scores]) -> Scores:
+    return {place: np.mean([each[place] for each in scores], axis=0) for place in scores[0]}

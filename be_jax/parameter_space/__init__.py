@@ -4,8 +4,7 @@ Each function takes an `Ensemble` and its variables and looks at the weights tha
 BatchEnsemble is compared with a deep ensemble as if it were one (`as_deep_ensemble`).
 """
 
-from be_jax.parameter_space.barrier import Barrier, Line, barriers, height_over_chord, line
-from be_jax.parameter_space.chain import Layer, chain_of, natural_orders, reorder
+from be_jax.parameter_space.barrier import Barrier, Line, barriers, height_over_chord, line, with_statistics
 from be_jax.parameter_space.directions import Directions, free_directions
 from be_jax.parameter_space.matching import match, matched_pairs
 from be_jax.parameter_space.members import as_deep_ensemble, kernels
@@ -19,20 +18,22 @@ from be_jax.parameter_space.similarity import (
     relative_distance,
     representation_similarity,
 )
+from be_jax.parameter_space.units import Place, Units, hidden_units, natural_orders, reorder
 
 __all__ = [
     "Barrier",
     "Directions",
-    "Layer",
     "Line",
+    "Place",
     "Similarity",
+    "Units",
     "as_deep_ensemble",
     "barriers",
-    "chain_of",
     "cosine",
     "free_directions",
     "height_over_chord",
     "hidden",
+    "hidden_units",
     "kernel_similarity",
     "kernels",
     "line",
@@ -44,4 +45,5 @@ __all__ = [
     "reorder",
     "representation_similarity",
     "score_parameters",
+    "with_statistics",
 ]

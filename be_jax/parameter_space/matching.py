@@ -1,13 +1,12 @@
 """Weight matching: the order of hidden units in which one network is nearest to another.
 
-Exchanging the units of a hidden layer changes the weights and not the function, so two networks may be far apart in
-their weights for no other reason. Weight matching (Ainsworth et al. 2022, arXiv 2209.04836, algorithm 1) chooses the
-order of one layer's units after the other by a linear assignment problem, until none gets better: a local optimum.
-Layers are taken from the first to the last and not at random, so that the result depends on the weights alone. It runs
-on the host.
+Exchanging hidden units changes the weights and not the function, so two networks may be far apart in their weights for
+no other reason. Weight matching (Ainsworth et al. 2022, arXiv 2209.04836, algorithm 1) chooses the order of one group
+of units (a layer's, or those of a residual stream) after the other by a linear assignment problem, until none gets
+better: a local optimum. Groups are taken from the first to the last and not at random, so that the result depends on
+the weights alone. It runs on the host.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -17,8 +16,17 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from be_jax.ensemble import Ensemble, Variables
-from be_jax.parameter_space.chain import Layer, Weights, by_path, by_units, chain_of, natural_orders, reorder
 from be_jax.parameter_space.members import as_deep_ensemble, pairs
+from be_jax.parameter_space.units import (
+    Units,
+    Weights,
+    by_path,
+    hidden_units,
+    natural_orders,
+    reorder,
+    reordered,
+    rows_of_units,
+)
 
 _TOLERANCE = 1e-9  # of a gain, relative: less is rounding, and could go on for ever
 
@@ -27,26 +35,28 @@ def match(model: nn.Module, reference: Variables, network: Variables, x: jax.Arr
     """The variables of `network` with its hidden units in the order nearest to `reference`: the same function.
 
     Args:
-      model: a chain of plain layers, for one member.
+      model: for one member, built from plain layers.
       reference: variables of one network.
       network: variables of another.
       x: some inputs `[b, ...]`.
 
     Raises:
-      ValueError: the model is not a chain; see `be_jax.parameter_space.chain_of`.
+      ValueError: the model's hidden units cannot change places; see `be_jax.parameter_space.hidden_units`.
     """
-    chain = chain_of(model, network, x)
-    a, b = ({path: value.astype(np.float64) for path, value in by_path(each).items()} for each in (reference, network))
-    orders = natural_orders(network, chain)
+    units = hidden_units(model, network, x)
+    fixed, moving = (_trained(each) for each in (reference, network))
+    groups = [group._replace(places=tuple(p for p in group.places if p.path in fixed)) for group in units]
+    orders = natural_orders(units)
     improved = True
     while improved:
         improved = False
-        for index in range(len(chain) - 1):
-            gain = _gain(a, b, chain, orders, index)
-            units, order = linear_sum_assignment(gain, maximize=True)
-            if (gain[units, order] - gain[units, orders[index + 1]]).sum() > _TOLERANCE * np.abs(gain).sum():
-                orders[index + 1], improved = order, True
-    return reorder(network, chain, orders)
+        for index, group in enumerate(groups):
+            order = _best_order(fixed, moving, group)
+            moved = {**moving, **reordered(moving, group, order)}
+            before, after = (_inner_product(fixed, each, group) for each in (moving, moved))
+            if after - before > _TOLERANCE * _inner_product(fixed, fixed, group):
+                orders[index], moving, improved = orders[index][order], moved, True
+    return reorder(network, units, orders)
 
 
 def matched_pairs(ensemble: Ensemble, variables: Variables, x: jax.Array) -> dict[str, Any]:
@@ -55,12 +65,12 @@ def matched_pairs(ensemble: Ensemble, variables: Variables, x: jax.Array) -> dic
     Each of the p = m (m - 1) / 2 pairs holds the variables of a deep ensemble of two.
 
     Args:
-      ensemble: of a model that is a chain.
+      ensemble: of a model whose hidden units can change places.
       variables: its variables.
       x: some inputs `[b, ...]`.
 
     Raises:
-      ValueError: the ensemble has one member, or its model is not a chain.
+      ValueError: the ensemble has one member, or its model's hidden units cannot change places.
     """
     deep, networks = as_deep_ensemble(ensemble, variables)
     members = [deep.member(networks, k) for k in range(ensemble.members)]
@@ -68,18 +78,24 @@ def matched_pairs(ensemble: Ensemble, variables: Variables, x: jax.Array) -> dic
     return _stack(*matched)
 
 
-def _gain(a: Weights, b: Weights, chain: Sequence[Layer], orders: Sequence[np.ndarray], index: int) -> np.ndarray:
-    """`[i, j]`: the part of the inner product of both networks' weights that is there if unit j of `b` takes place i.
+def _best_order(fixed: Weights, moving: Weights, units: Units) -> np.ndarray:
+    """The order of these units, all others staying, in which both networks' weights have the largest inner product.
 
-    These are the weights into the unit, those that act on it alone, and those out of it (the paper's section 3.2).
+    Element i, j of the gain is the part of it that is there if unit j takes place i: of the weights into the unit,
+    those that act on it alone, and those out of it (the paper's section 3.2).
     """
-    layer, following = chain[index], chain[index + 1]
-    before, units, after = orders[index : index + 3]
-    into_a, into_b = (by_units(w[layer.kernel], len(before)) for w in (a, b))
-    from_a, from_b = (by_units(w[following.kernel], len(units)) for w in (a, b))
-    into = np.einsum("pui,puj->ij", into_a, into_b[:, before], optimize=True)
-    out_of = np.einsum("pio,pjo->ij", from_a, from_b[:, :, after], optimize=True)
-    return into + out_of + sum(np.outer(a[path], b[path]) for path in layer.vectors if path[0] == "params")
+    rows = [[rows_of_units(weights, place, units.size) for place in units.places] for weights in (fixed, moving)]
+    gain = sum((a @ b.T for a, b in zip(*rows, strict=True)), np.zeros((units.size, units.size)))
+    return np.asarray(linear_sum_assignment(gain, maximize=True)[1])
+
+
+def _inner_product(a: Weights, b: Weights, units: Units) -> float:
+    """Of all weights that the order of these units moves."""
+    return float(sum(np.vdot(a[path], b[path]) for path in {place.path: None for place in units.places}))
+
+
+def _trained(network: Variables) -> dict[Any, np.ndarray]:
+    return {path: array.astype(np.float64) for path, array in by_path(network).items() if path[0] == "params"}
 
 
 def _stack(*trees: Any) -> Any:

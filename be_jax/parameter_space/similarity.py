@@ -103,7 +103,7 @@ def representation_similarity(ensemble: Ensemble, variables: Variables, x: jax.A
 
 
 def _centred_gram(representation: jax.Array) -> jax.Array:
-    features = representation.reshape(representation.shape[0], -1)
+    features = representation.reshape(representation.shape[0], -1).astype(jnp.float32)
     features = features - features.mean(0, keepdims=True)
     return features @ features.T
 
