@@ -211,6 +211,8 @@ def main() -> None:
     result = StudyResult.load(config.runs / "results.json")
     page = write_report(result, predictions_in(config.runs, result), config.runs / "report.html", judgement.verdicts)
     print(f"verdicts: {config.path}\nreport:   {page}")
+    if weights_measured(config.runs) is None:
+        print(f"C4 needs weights: python -m experiments.weights {config.runs}, then this command again")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@
 To show a new study: copy its `results.json` to `experiments/results/<name>.json`, write a part `<name>` and links to
 `experiments/results/<name>_<figure>.png` into README.md, and run the second command. A test fails where README.md is
 not current. Verdicts that `experiments.judge` wrote to `experiments/results/verdicts_<name>.json` are shown by a part
-`verdicts_<name>`, what was published beside a study's figures by a part `published_<name>`, and the tables of
+`verdicts_<name>`, what `experiments.weights` measured, in `experiments/results/weights_<name>.json`, by a part
+`weights_<name>`, what was published beside a study's figures by a part `published_<name>`, and the tables of
 `experiments.tabular` by a part `tabular`.
 """
 
@@ -19,8 +20,9 @@ from pathlib import Path
 import tyro
 
 from be_jax.report import answer, draw_figures, markdown_table, predictions_in
+from be_jax.report.methods import label
 from be_jax.results import StudyResult
-from experiments import published, tabular_data, tabular_report
+from experiments import published, tabular_data, tabular_report, weights_report
 from experiments.judge_report import Judgement, markdown
 
 README = Path(__file__).parent.parent / "README.md"
@@ -51,11 +53,13 @@ def _section(name: str) -> str:
         return markdown(Judgement.load(RESULTS / f"{name}.json"))
     if name == "tabular":
         results = [StudyResult.load(RESULTS / f"tabular_{dataset}.json") for dataset in tabular_data.LOADERS]
-        _, against_deep_ensemble, diversity = tabular_report.tables(results)
-        return tabular_report.to_markdown([against_deep_ensemble, diversity], level=4)
-    result = StudyResult.load(RESULTS / f"{name.removeprefix('published_')}.json")
+        return tabular_report.to_markdown(tabular_report.tables(results)[1:], level=4)
+    result = StudyResult.load(RESULTS / f"{name.removeprefix('published_').removeprefix('weights_')}.json")
     if name.startswith("published_"):
         return published.markdown(result)
+    if name.startswith("weights_"):
+        names = {method: label(result, method) for method in result.methods}
+        return weights_report.markdown(weights_report.Weights.load(RESULTS / f"{name}.json"), names)
     command = f"`{result.provenance['command']}`, {result.provenance['date']}, {result.provenance['processor']}"
     sentences = "\n".join(f"- {sentence}" for sentence in answer(result))
     return f"{markdown_table(result).strip()}\n\n{sentences}\n\n{command}, jax {result.provenance['jax']}.\n"

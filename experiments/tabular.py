@@ -28,6 +28,7 @@ from be_jax import (
     deep_ensemble,
     fast_init,
     mc_dropout,
+    metrics,
     models,
     single,
 )
@@ -121,17 +122,23 @@ def run_method(config: Config, dataset: Dataset, rows: Split, method: str, progr
 def scores_of(dataset: Dataset, outputs: jax.Array, targets: np.ndarray) -> Mapping[str, float]:
     """Scalars of one run on its test rows, from outputs `[m, b, o]` and targets `[b]`."""
     if dataset.num_classes:
-        return score_predictions({"test/log_probs": np.asarray(jax.nn.log_softmax(outputs)), "test/labels": targets})[
-            "test"
-        ]
+        log_probs = jax.nn.log_softmax(outputs)
+        alone = metrics.nll(log_probs.reshape(-1, log_probs.shape[-1]), np.tile(targets, len(log_probs)))
+        of_all = score_predictions({"test/log_probs": np.asarray(log_probs), "test/labels": targets})
+        return {**of_all["test"], "nll_alone": float(alone.mean())}
     return {name: float(value) for name, value in score_regression(*gaussian(outputs), targets).items()}
 
 
 @jax.jit
 def score_regression(means: jax.Array, variances: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
-    """Scalars of a Gaussian mixture of members `[m, b]`: quality, coverage of the central 95 %, and uncertainty."""
+    """Scalars of a Gaussian mixture of members `[m, b]`: quality, coverage of the central 95 %, and uncertainty.
+
+    `nll_alone` is of a member alone, mean over members.
+    """
+    alone = jax.vmap(lambda mean, variance: regression.nll(mean[None], variance[None], targets))(means, variances)
     return {
         "nll": regression.nll(means, variances, targets).mean(),
+        "nll_alone": alone.mean(),
         "crps": regression.crps(means, variances, targets).mean(),
         "rmse": regression.squared_error(means, variances, targets).mean() ** 0.5,
         "coverage_95": regression.is_covered(means, variances, targets, 0.95).mean(),

@@ -11,6 +11,7 @@ from be_jax.results import StudyResult
 
 CRPS = Metric("crps", "CRPS", 3, "lower")
 RMSE = Metric("rmse", "RMSE", 3, "lower")
+NLL_ALONE = Metric("nll_alone", "NLL", 3, "lower")
 COVERAGE = Metric("coverage_95", "coverage %", 1, "neither", percent=True)
 
 SCORES = (NLL, ACCURACY, CRPS, RMSE, COVERAGE)
@@ -19,23 +20,35 @@ _SEEDS = "Over seeds, which differ in split and training, with 95 % intervals; t
 
 
 def tables(results: Sequence[StudyResult]) -> list[Table]:
-    """Three tables, with a row for each data set, or each of its metrics."""
-    return [_scores(results), _against_deep(results), _diversity(results)]
+    """Four tables, with a row for each data set, or each of its metrics."""
+    return [_scores(results), _against_deep(results), _alone(results), _diversity(results)]
 
 
 def _scores(results: Sequence[StudyResult]) -> Table:
+    note = f"Mean ± half-width. {_SEEDS} Regression targets are standardised; coverage is of the central 95 %."
+    return _of_metrics("Test scores", SCORES, results, note)
+
+
+def _alone(results: Sequence[StudyResult]) -> Table:
+    note = (
+        "Test NLL of a member alone, mean over members; an ensemble's own NLL is lower by what averaging adds. Mean ± "
+        f"half-width. {_SEEDS}"
+    )
+    return _of_metrics("One member alone", (NLL_ALONE,), results, note)
+
+
+def _of_metrics(title: str, metrics: Sequence[Metric], results: Sequence[StudyResult], note: str) -> Table:
     rows, by_row = [], []
     for result in results:
         summary = summarise(result)
-        for metric in SCORES:
+        for metric in metrics:
             estimates = [look_up(summary, method, "test", metric.key) for method in result.methods]
             if any(estimate.n for estimate in estimates):
                 rows.append(f"{_name(result)} {metric.title}")
                 by_row.append(column(metric, estimates).cells)
     methods = results[0].methods
     shown = tuple(Column(label(results[0], m), tuple(cells[i] for cells in by_row)) for i, m in enumerate(methods))
-    note = f"Mean ± half-width. {_SEEDS} Regression targets are standardised; coverage is of the central 95 %."
-    return Table("Test scores", tuple(rows), shown, note)
+    return Table(title, tuple(rows), shown, note)
 
 
 def _against_deep(results: Sequence[StudyResult]) -> Table:

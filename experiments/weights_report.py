@@ -2,11 +2,13 @@
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import rich.box
+import rich.table
 
 from be_jax.judge import PARAMETERS, Sample, Scores, of_pairs, of_seeds
 from be_jax.report.methods import DEEP_ENSEMBLE
@@ -82,12 +84,15 @@ class Weights(NamedTuple):
         return cls(about, scores)
 
 
-def table(weights: Weights, names: Mapping[str, str]) -> str:
-    """Markdown: methods by what is shown, means over runs or pairs of networks with the smallest and largest."""
-    lines = [["members of", *SHOWN.values()], ["---", *("---:" for _ in SHOWN)]]
-    for method, units in weights.scores.items():
-        lines.append([_label(method, names), *(_shown(name, [u[name] for u in units.values()]) for name in SHOWN)])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def table(weights: Weights, names: Mapping[str, str]) -> rich.table.Table:
+    """Methods by what is shown, means over runs or pairs of networks with the smallest and largest, for a terminal."""
+    shown = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    header, *rows = _rows(weights, names)
+    for index, title in enumerate(header):
+        shown.add_column(title, justify="right" if index else "left")
+    for row in rows:
+        shown.add_row(*row)
+    return shown
 
 
 def markdown(weights: Weights, names: Mapping[str, str]) -> str:
@@ -101,7 +106,15 @@ def markdown(weights: Weights, names: Mapping[str, str]) -> str:
         f"{about['num_inputs']:,} test images{anew}."
     )
     command = f"`{made['command']}`, {made['date']}, {made['processor']}, jax {made['jax']}."
-    return f"{table(weights, names)}\n\n{reading}\n\n{command}\n"
+    header, *rows = ["| " + " | ".join(row) + " |" for row in _rows(weights, names)]
+    rule = "| --- |" + " ---: |" * len(SHOWN)
+    return "\n".join([header, rule, *rows, "", reading, "", command, ""])
+
+
+def _rows(weights: Weights, names: Mapping[str, str]) -> Iterator[list[str]]:
+    yield ["members of", *SHOWN.values()]
+    for method, units in weights.scores.items():
+        yield [_label(method, names), *(_shown(name, [scores[name] for scores in units.values()]) for name in SHOWN)]
 
 
 def _counted(method: str, units: Mapping[Unit, Any], names: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import rich
 from command_line import answer
 
 from be_jax import parameter_space
@@ -19,7 +20,7 @@ from be_jax.runs import RunError, RunFolder
 from be_jax.study import kept_weights
 from experiments import mnist, weights
 from experiments.common import progress_bars
-from experiments.weights_report import MATCHED, Weights, table
+from experiments.weights_report import MATCHED, Weights, markdown, table
 
 TINY = mnist.Config(
     seeds=(1, 2),
@@ -235,8 +236,12 @@ def test_evaluation_sets_are_the_same_for_every_method():
     assert jax.local_device_count() == 8
 
 
-def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path):
-    config, result = study
+NAMES = {method: f"name of {method}" for method in mnist.METHODS}
+
+
+def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    config, _ = study
     measured = weights.measure(weights.Config(config.folder, num_inputs=50))
     assert set(measured.scores) == {"batch_ensemble", "batch_ensemble_sign", "deep_ensemble", MATCHED}
     assert all(set(units) == {(1,), (2,)} for units in measured.scores.values())
@@ -253,7 +258,9 @@ def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path):
 
     measured.save(tmp_path / "weights.json")
     again = Weights.load(tmp_path / "weights.json")
-    assert table(again, dict.fromkeys(result.methods, "x")) == table(measured, dict.fromkeys(result.methods, "x"))
+    assert markdown(again, NAMES) == markdown(measured, NAMES)
+    rich.print(table(again, NAMES))
+    assert "name of deep_ensemble, units matched" in capsys.readouterr().out
 
 
 def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeypatch, capsys):

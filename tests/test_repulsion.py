@@ -44,14 +44,22 @@ def test_a_step_against_its_gradient_takes_members_apart():
     assert diversity(moved) > 1.05 * diversity(nearby)
 
 
-def test_over_devices_it_is_that_of_the_whole_batch():
+def test_over_devices_value_and_gradient_are_those_of_the_whole_batch():
     rows = B // 2
 
-    def on_one(log_probs):
-        own = jax.lax.dynamic_slice_in_dim(log_probs, jax.lax.axis_index(DATA_AXIS) * rows, rows, axis=1)
-        return repulsion(own, DATA_AXIS)
+    def of_scale(scale, log_probs, axis_name=None):
+        return repulsion(jax.nn.log_softmax(log_probs * scale[:, None, None]), axis_name)
 
-    np.testing.assert_allclose(on_devices(on_one, jax.devices()[:2], 1)(LOG_PROBS), repulsion(LOG_PROBS), rtol=1e-5)
+    def on_one(scale, log_probs):
+        own = jax.lax.dynamic_slice_in_dim(log_probs, jax.lax.axis_index(DATA_AXIS) * rows, rows, axis=1)
+        value, gradient = jax.value_and_grad(of_scale)(scale, own, DATA_AXIS)
+        return value, jax.lax.pmean(gradient, DATA_AXIS)  # as a training step does with its gradients
+
+    scale = jnp.linspace(1.0, 2.0, M)
+    value, gradient = on_devices(on_one, jax.devices()[:2], 2)(scale, LOG_PROBS)
+    expected, of_whole = jax.value_and_grad(of_scale)(scale, LOG_PROBS)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient, of_whole, rtol=1e-4)
 
 
 def test_an_ensemble_trained_with_it_is_more_diverse():

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
-EPOCHS = 20
+EPOCHS = 10
 SEEDS = (42, 69)
 RUN = "import tyro; from experiments import mnist; mnist.run(tyro.cli(mnist.Config))"
 

@@ -59,14 +59,17 @@ def test_every_run_is_scored_and_saved(results):
             assert scores <= run.scores["test"].keys()
             assert all(np.isfinite(run.scores["test"][name]) for name in scores)
             assert (run.scores["test"]["epistemic"] < 1e-6) == (run.method == "single")
+            gained = run.scores["test"]["nll_alone"] - run.scores["test"]["nll"]  # Jensen's inequality
+            assert gained == pytest.approx(0, abs=1e-6) if run.method == "single" else gained > 0
         saved = StudyResult.load(config.out / f"{result.experiment}.json")
         assert [run.seed for run in saved.runs] == [run.seed for run in result.runs]
 
 
 def test_tables_have_a_row_for_each_metric(results):
-    scores, against, diversity = tables(results[1])
+    scores, against, alone, diversity = tables(results[1])
     assert [row for row in scores.rows if row.startswith("wine")] == ["wine NLL", "wine accuracy %"]
     assert "diabetes CRPS" in against.rows
+    assert alone.rows == ("wine NLL", "diabetes NLL")
     assert len(diversity.rows) >= 2
     assert to_markdown([scores]).count("|") > 20
 
