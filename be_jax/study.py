@@ -152,7 +152,7 @@ def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
 
 
 def kept_weights(method: Method, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
-    """The variables that a finished run in this folder kept: those of its best epoch on validation data.
+    """The variables that the run in this folder kept: of its newest checkpoint, the best on validation data.
 
     Raises:
       RunError: the folder holds no run, or no checkpoint.

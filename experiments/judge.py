@@ -43,7 +43,7 @@ from be_jax.results import StudyResult
 from be_jax.runs import seed_folder
 from experiments.common import provenance
 from experiments.judge_report import Judgement, decisions, figures, made, reading
-from experiments.weights_report import Weights
+from experiments.weights_report import STUDIES, Weights
 
 SCALES = (("test", "nll"), ("test", "uncalibrated_nll"), ("test", "brier"), ("shift", "nll"))
 
@@ -80,7 +80,7 @@ def judge_study(config: Config) -> Judgement:
     if not methods or not {SINGLE, DEEP_ENSEMBLE} <= set(result.methods):
         had = ", ".join(result.methods)
         raise ValueError(f"a judgement needs {SINGLE}, {DEEP_ENSEMBLE} and another method; {config.runs} has {had}")
-    weights = weights_measured(config.runs)
+    weights = weights_measured(result, config.runs)
     runs = runs_in(config.runs)
     networks = independent_networks(result, runs)
     verdicts = [
@@ -173,10 +173,19 @@ def equivalents(
     return worth
 
 
-def weights_measured(folder: Path) -> Weights | None:
-    """What `experiments.weights` left in the folder of the study, if it has been run."""
+def weights_measured(result: StudyResult, folder: Path) -> Weights | None:
+    """What `experiments.weights` left in the folder of the study, if it has been run.
+
+    Raises:
+      ValueError: it measured another study.
+    """
     path = folder / "weights.json"
-    return Weights.load(path) if path.exists() else None
+    if not path.exists():
+        return None
+    weights = Weights.load(path)
+    if (weights.about["data"], weights.about["config"]) != (result.data, result.config):
+        raise ValueError(f"{path} is of a study with other data or settings: run experiments.weights again")
+    return weights
 
 
 def notes(result: StudyResult, weights: Weights | None) -> list[str]:
@@ -185,7 +194,10 @@ def notes(result: StudyResult, weights: Weights | None) -> list[str]:
     if not result.pooled:
         told.append("The scale's networks are the deep ensembles' members, stopped together.")
     if weights:
-        told.append("C4 is against deep ensembles after matching hidden units.")
+        told.append(
+            f"C4 is of members whose hidden units were matched, on {weights.about['num_inputs']:,} test images, with "
+            "intervals over seeds or networks only."
+        )
     return told
 
 
@@ -211,7 +223,7 @@ def main() -> None:
     result = StudyResult.load(config.runs / "results.json")
     page = write_report(result, predictions_in(config.runs, result), config.runs / "report.html", judgement.verdicts)
     print(f"verdicts: {config.path}\nreport:   {page}")
-    if weights_measured(config.runs) is None:
+    if result.experiment in STUDIES and not (config.runs / "weights.json").exists():
         print(f"C4 needs weights: python -m experiments.weights {config.runs}, then this command again")
 
 

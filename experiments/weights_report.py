@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,15 +16,21 @@ from be_jax.report.methods import DEEP_ENSEMBLE
 from be_jax.results import StudyResult
 from be_jax.runs import write_atomically
 
-MATCHED = "deep_ensemble_matched"
+STUDIES = ("mnist", "cifar10")
+"""The experiments whose weights can be measured."""
+
+MATCHED = "matched_"
+"""Begins the names of scores after matching hidden units."""
+
 JUDGED = ("kernel_distance", "loss_barrier")
 """Of the scores, those that are 0 for copies of one network and grow with the distance between members."""
 
 SHOWN = {
     "kernel_distance": "distance of kernels",
+    f"{MATCHED}kernel_distance": "units matched",
     "cka": "CKA of representations",
     "loss_barrier": "loss barrier, nats",
-    "accuracy_barrier": "accuracy barrier, %",
+    f"{MATCHED}loss_barrier": "units matched",
 }
 
 Unit = tuple[int, ...]
@@ -34,15 +41,15 @@ class Weights(NamedTuple):
     """Scores of weights, means over pairs of members.
 
     Attributes:
-      about: study, data and provenance; JSON-compatible.
-      scores: `{method: {unit: {score: value}}}`; deep ensembles are there twice, as trained and as `MATCHED`.
+      about: the study with its configuration, how many inputs, and provenance; JSON-compatible.
+      scores: `{method: {unit: {score: value}}}`, each score twice: as trained, and `MATCHED`.
     """
 
     about: Mapping[str, Any]
     scores: Mapping[str, Mapping[Unit, Mapping[str, float]]]
 
     def samples(self, result: StudyResult, method: str, seeds: Sequence[int]) -> tuple[Sample, Sample] | None:
-        """The runs of a method and the matched deep ensembles for a judgement; None if its weights were not measured.
+        """The runs of a method and the deep ensembles for a judgement, matched; None for a method without own weights.
 
         Raises:
           ValueError: a run or a network of the study was not measured.
@@ -51,18 +58,17 @@ class Weights(NamedTuple):
             return None
         own = of_seeds([self._judged(method, (seed,)) for seed in seeds])
         if result.pooled is None:
-            return own, of_seeds([self._judged(MATCHED, (seed,)) for seed in seeds])
-        networks = result.pooled.networks
-        numbered = itertools.combinations(enumerate(networks), 2)
-        pairs = {(i, j): self._judged(MATCHED, (first, second)) for (i, first), (j, second) in numbered}
-        return own, of_pairs(pairs, len(networks), result.pooled.size)
+            return own, of_seeds([self._judged(DEEP_ENSEMBLE, (seed,)) for seed in seeds])
+        numbered = itertools.combinations(enumerate(result.pooled.networks), 2)
+        pairs = {(i, j): self._judged(DEEP_ENSEMBLE, (first, second)) for (i, first), (j, second) in numbered}
+        return own, of_pairs(pairs, len(result.pooled.networks), result.pooled.size)
 
     def _judged(self, method: str, unit: Unit) -> Scores:
-        if unit not in self.scores[method]:
-            raise ValueError(
-                f"weights of {method}, seed {_name(unit)} were not measured: run experiments.weights again"
-            )
-        return {(PARAMETERS, name): np.array([self.scores[method][unit][name]]) for name in JUDGED}
+        scores = self.scores.get(method, {}).get(unit)
+        if scores is None:
+            seeds = " and ".join(map(str, unit))
+            raise ValueError(f"weights.json has no {method} of seed {seeds}: run experiments.weights again")
+        return {(PARAMETERS, name): np.array([scores[f"{MATCHED}{name}"]]) for name in JUDGED}
 
     def save(self, path: Path) -> None:
         """Writes JSON, a line for each unit, with six significant digits."""
@@ -78,7 +84,9 @@ class Weights(NamedTuple):
         """Reads what `save` wrote."""
         about = json.loads(path.read_text())
         scores = {
-            method: {tuple(int(seed) for seed in unit.split("-")): values for unit, values in units.items()}
+            method: {
+                _unit(name): {k: math.nan if v is None else v for k, v in of.items()} for name, of in units.items()
+            }
             for method, units in about.pop("scores").items()
         }
         return cls(about, scores)
@@ -99,11 +107,11 @@ def markdown(weights: Weights, names: Mapping[str, str]) -> str:
     """The table, how to read it, and the command behind it."""
     about, made = weights.about, weights.about["provenance"]
     counts = ", ".join(_counted(method, units, names) for method, units in weights.scores.items())
-    anew = ", with batch statistics computed anew at every point" if about["batch_statistics"] else ""
     reading = (
         f"Means over {counts}; the smallest and the largest in brackets. Distances are means over layers, 0 for copies "
-        f"and 1 for orthogonal kernels; CKA is 1 for copies. The barrier is on the line between two members, on "
-        f"{about['num_inputs']:,} test images{anew}."
+        f"and 1 for orthogonal kernels; CKA is 1 for copies, and no order of units changes it. The barrier is on the "
+        f"line between two members, over {about['num_inputs']:,} test images; what batch normalisations give is "
+        f"repaired there (arXiv 2211.08403)."
     )
     command = f"`{made['command']}`, {made['date']}, {made['processor']}, jax {made['jax']}."
     header, *rows = ["| " + " | ".join(row) + " |" for row in _rows(weights, names)]
@@ -114,26 +122,25 @@ def markdown(weights: Weights, names: Mapping[str, str]) -> str:
 def _rows(weights: Weights, names: Mapping[str, str]) -> Iterator[list[str]]:
     yield ["members of", *SHOWN.values()]
     for method, units in weights.scores.items():
-        yield [_label(method, names), *(_shown(name, [scores[name] for scores in units.values()]) for name in SHOWN)]
+        yield [names[method], *(_shown([scores[name] for scores in units.values()]) for name in SHOWN)]
 
 
 def _counted(method: str, units: Mapping[Unit, Any], names: Mapping[str, str]) -> str:
     what = "pairs of networks" if len(next(iter(units))) == 2 else "runs"
-    return f"{len(units)} {what} ({_label(method, names)})"
+    return f"{len(units)} {what} ({names[method]})"
 
 
-def _label(method: str, names: Mapping[str, str]) -> str:
-    return f"{names[DEEP_ENSEMBLE]}, units matched" if method == MATCHED else names[method]
-
-
-def _shown(name: str, values: Sequence[float]) -> str:
-    scale, digits = (100, 1) if name == "accuracy_barrier" else (1, 3)
-    mean, low, high = (scale * float(f(values)) for f in (np.mean, np.min, np.max))
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+def _shown(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f} [{min(values):.3f}, {max(values):.3f}]"
 
 
 def _line(unit: Unit, scores: Mapping[str, float]) -> str:
-    return f'"{_name(unit)}": ' + json.dumps({name: float(f"{value:.6g}") for name, value in scores.items()})
+    kept = {name: float(f"{value:.6g}") if math.isfinite(value) else None for name, value in scores.items()}
+    return f'"{_name(unit)}": {json.dumps(kept)}'
+
+
+def _unit(name: str) -> Unit:
+    return tuple(int(seed) for seed in name.split("-"))
 
 
 def _name(unit: Unit) -> str:

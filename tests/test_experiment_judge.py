@@ -36,22 +36,24 @@ def finished(folder, methods, diverged=()):
     return dataclasses.replace(result, provenance={"command": "python -m x", "date": "2026-01-31"})
 
 
-def measured(folder, units, own):
+def measured(folder, result, units, own):
     """What `experiments.weights` leaves: kernels of the BatchEnsemble that are near, of deep ensembles far apart."""
 
     def scores(of_units, end):
-        return {unit: dict.fromkeys(JUDGED, end + 0.01 * i) for i, unit in enumerate(of_units)}
+        return {unit: {f"{MATCHED}{name}": end + 0.01 * i for name in JUDGED} for i, unit in enumerate(of_units)}
 
-    ends = {"batch_ensemble": (own, 0.05), "deep_ensemble": (units, 1.4), MATCHED: (units, 1.0)}
-    Weights({"num_inputs": 1}, {method: scores(*each) for method, each in ends.items()}).save(folder / "weights.json")
+    about = {"data": result.data, "config": result.config, "num_inputs": 1000}
+    of_methods = {"batch_ensemble": scores(own, 0.05), "deep_ensemble": scores(units, 1.0)}
+    Weights(about, of_methods).save(folder / "weights.json")
 
 
 @pytest.fixture(scope="module")
 def paired(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paired")
-    finished(folder, dict.fromkeys(SHARES, SEEDS), {("batch_ensemble", 456)}).save(folder / "results.json")
+    result = finished(folder, dict.fromkeys(SHARES, SEEDS), {("batch_ensemble", 456)})
+    result.save(folder / "results.json")
     seeds = [(seed,) for seed in SEEDS]
-    measured(folder, seeds, seeds)
+    measured(folder, result, seeds, seeds)
     return folder
 
 
@@ -66,7 +68,7 @@ def pooled(tmp_path_factory):
     result = finished(folder, {"single": networks, "batch_ensemble": SEEDS[:3]})
     pool = (PoolRecord("single", networks, MEMBERS, 1, {}),)
     dataclasses.replace(result, pool=pool).save(folder / "results.json")
-    measured(folder, list(itertools.combinations(networks, 2)), [(seed,) for seed in SEEDS[:3]])
+    measured(folder, result, list(itertools.combinations(networks, 2)), [(seed,) for seed in SEEDS[:3]])
     return judge_study(Config(folder, judge=JUDGE))
 
 
@@ -150,7 +152,7 @@ def test_weights_are_judged_against_matched_networks(judgement):
         assert row.estimate == pytest.approx(0.06 / 1.01)  # without the seed that diverged
     assert decisions(judgement, INDEPENDENT)["C4"] == "not judged"
     assert "kernel distance, parameters" in markdown(judgement)
-    assert any("after matching hidden units" in note for note in judgement.about["notes"])
+    assert any("hidden units were matched" in note for note in judgement.about["notes"])
 
 
 def test_weights_of_a_pool_are_judged_by_its_pairs(pooled):
@@ -162,12 +164,14 @@ def test_weights_of_a_pool_are_judged_by_its_pairs(pooled):
 
 def test_weights_that_were_not_measured_are_named(paired, tmp_path):
     result = StudyResult.load(paired / "results.json")
-    assert weights_measured(tmp_path) is None
-    measured(tmp_path, [(seed,) for seed in SEEDS], [(42,)])
-    weights = weights_measured(tmp_path)
+    assert weights_measured(result, tmp_path) is None
+    measured(tmp_path, result, [(seed,) for seed in SEEDS], [(42,)])
+    weights = weights_measured(result, tmp_path)
     assert weights.samples(result, "mc_dropout", SEEDS) is None
-    with pytest.raises(ValueError, match=r"weights of batch_ensemble, seed 69 were not measured: run experiments"):
+    with pytest.raises(ValueError, match=r"weights\.json has no batch_ensemble of seed 69: run experiments"):
         weights.samples(result, "batch_ensemble", SEEDS)
+    with pytest.raises(ValueError, match=r"weights\.json is of a study with other data or settings"):
+        weights_measured(dataclasses.replace(result, data="other"), tmp_path)
 
 
 def test_a_study_without_deep_ensembles_is_refused(tmp_path):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 import be_jax
 from be_jax import parameter_space as space
@@ -268,7 +269,7 @@ class Residual(nn.Module):
         return self.layers.Dense(10)(x + self.layers.Dense(8)(nn.relu(x)))
 
 
-IMAGES = np.random.default_rng(3).normal(size=(20, 16, 16, 1)).astype(np.float32)
+IMAGES = np.random.default_rng(3).normal(size=(20, 2, 2, 1)).astype(np.float32).repeat(8, 1).repeat(8, 2)
 NETWORKS = {
     "mlp": (NETWORK, X),
     "lenet": (LeNet(), IMAGES),
@@ -280,9 +281,17 @@ NETWORKS = {
 
 @functools.cache
 def permuted_network(name):
-    """A network, and the same with its hidden units in another order."""
+    """A network whose statistics are those of its inputs, and the same with its hidden units in another order."""
     model, x = NETWORKS[name]
     network = trained(model.init, x)
+    if "batch_stats" in network:
+        see = jax.jit(lambda network: model.apply(network, x, train=True, mutable=["batch_stats"])[1])
+        for _ in range(60):
+            network = {**network, **see(network)}
+        params = {
+            name: layer | {"bias": 0 * layer["bias"]} for name, layer in network["params"].items() if "bias" in layer
+        }
+        network["params"] |= {name: layer for name, layer in params.items() if name.startswith("Dense")}
     units, rng = space.hidden_units(model, network, x), np.random.default_rng(0)
     orders = [rng.permutation(order) for order in space.natural_orders(units)]
     return network, space.reorder(network, units, orders)
@@ -299,7 +308,7 @@ def test_a_permuted_network_has_a_barrier_before_matching_and_none_after(name):
     assert space.height_over_chord(path(permuted).loss) > 0.1
     matched = space.match(model, network, permuted, x)
     jax.tree.map(np.testing.assert_array_equal, matched, network)
-    np.testing.assert_array_equal(path(matched).loss, path(matched).loss[0])
+    np.testing.assert_allclose(path(matched).loss, path(matched).loss[0], rtol=1e-5)
 
 
 def test_layers_of_a_residual_stream_share_their_units():
@@ -311,30 +320,30 @@ def test_layers_of_a_residual_stream_share_their_units():
     assert {path for path in inner if "kernel" in path} == {"params/Conv_1/kernel", "params/Conv_2/kernel"}
 
 
-def test_statistics_of_batch_normalisation_are_those_of_the_batch():
-    model, x = NETWORKS["resnet"]
-    network = trained(model.init, x)
-    anew = space.with_statistics(model, network, x)
-    in_training, _ = model.apply(network, x, train=True, mutable=["batch_stats"])
-    np.testing.assert_allclose(model.apply(anew, x), in_training, rtol=1e-3, atol=1e-3)
-    jax.tree.map(np.testing.assert_array_equal, anew["params"], network["params"])
-    without = trained(NETWORK.init)
-    assert space.with_statistics(NETWORK, without, X) is without
-
-
-def test_statistics_anew_on_the_line_take_away_what_a_change_of_scale_does():
-    """Kernels before a normalisation may have any scale: only interpolated statistics notice."""
+def test_batch_normalisation_is_repaired_between_networks_and_left_alone_at_them():
+    """A kernel and its statistics of nine times the size are the same function; interpolated statistics are not."""
     ensemble = ENSEMBLES["convolutional deep_ensemble"]
     network = ensemble.member(trained(ensemble.init), 0)
-    scaled = jax.tree_util.tree_map_with_path(
-        lambda path, a: 9 * a if jax.tree_util.keystr(path) == "['params']['Conv_0']['kernel']" else a, network
-    )
-    labels = np.asarray(ensemble.model.apply(network, X)).argmax(-1)
-    kept, anew = (
-        space.line(ensemble.model, network, scaled, X, labels, statistics_from=inputs).loss for inputs in (None, X)
-    )
-    assert np.ptp(kept) > 0.1
-    np.testing.assert_allclose(anew, anew[0], rtol=1e-3)
+    times = {("Conv_0", "kernel"): 9, ("BatchNorm_0", "mean"): 9, ("BatchNorm_0", "var"): 81}
+    scaled = unflatten_dict({path: times.get(path[1:], 1) * a for path, a in flatten_dict(network).items()})
+    halfway = jax.tree.map(lambda a, b: (a + b) / 2, network, scaled)
+    logits = [ensemble.model.apply(each, X) for each in (network, scaled, halfway)]
+    np.testing.assert_allclose(logits[1], logits[0], rtol=1e-3, atol=1e-3)
+    assert np.abs(logits[2] - logits[0]).max() > 0.1
+
+    labels = np.asarray(logits[0]).argmax(-1)
+    path = space.line(ensemble.model, network, scaled, X, labels)
+    np.testing.assert_allclose(path.loss, be_jax.metrics.nll(jax.nn.log_softmax(logits[0]), labels).mean(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["batch_ensemble", "deep_ensemble"])
+def test_the_ends_of_a_line_with_batch_normalisation_are_the_members(name):
+    ensemble = ENSEMBLES[f"convolutional {name}"]
+    variables = trained(ensemble.init)
+    deep, networks = space.as_deep_ensemble(ensemble, variables)
+    path = space.line(deep.model, deep.member(networks, 0), deep.member(networks, 1), X, LABELS)
+    expected = [be_jax.metrics.nll(log_probs, LABELS).mean() for log_probs in ensemble.predict(variables, X)[:2]]
+    np.testing.assert_allclose(path.loss[np.array([0, -1])], expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["deep_ensemble", "convolutional deep_ensemble"])

@@ -78,7 +78,7 @@ def judge(
     rows = _rows(method, single, deep_ensemble, config)
     if not any(rows.values()):
         raise ValueError(f"{name}, single networks and deep ensembles have no score in common to judge by")
-    rows["C4"] = _rows_of_weights(*weights, config) if weights else []
+    rows["C4"] = _rows_of_weights(name, *weights, config) if weights else []
     decided = iter(_decided([row for of_claim in rows.values() for row in of_claim], config.level))
     return tuple(
         Verdict(claim, name, _all_of(own), own, units)
@@ -106,8 +106,9 @@ def _rows(
     return rows
 
 
-def _rows_of_weights(method: Sample, deep_ensemble: Sample, config: JudgeConfig) -> list[Evidence]:
+def _rows_of_weights(name: str, method: Sample, deep_ensemble: Sample, config: JudgeConfig) -> list[Evidence]:
     """Rows of C4, before Holm's correction."""
+    _units(name, method, deep_ensemble)
     return [
         weigh(
             evidence.diversities(set_name, metric, method, deep_ensemble),
@@ -116,6 +117,7 @@ def _rows_of_weights(method: Sample, deep_ensemble: Sample, config: JudgeConfig)
             config,
         )
         for set_name, metric in method.scores[0]
+        if method.has(set_name, metric) and deep_ensemble.has(set_name, metric)
     ]
 
 

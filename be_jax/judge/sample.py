@@ -21,11 +21,13 @@ class Sample:
       factor: what the units are, such as "seeds". Methods whose factor has the same name share its units: their runs
         are paired, and a unit is deleted from all of them together.
       inside: bool `[runs, units]`, which units each run was made of.
+      units_of_a_run: as many as `inside` says, if it is not given. More where scores are of pairs of units.
     """
 
     scores: Sequence[Scores]
     factor: str
     inside: np.ndarray
+    units_of_a_run: int | None = None
 
     @property
     def units(self) -> int:
@@ -44,7 +46,7 @@ class Sample:
         if self.units < 2:
             return math.nan
         values = self.statistic(set_name, metric).without[self.factor][:, 0]
-        units_of_a_run = int(self.inside[0].sum())
+        units_of_a_run = self.units_of_a_run or int(self.inside[0].sum())
         variance = (self.units - 1) ** 2 * values.var(ddof=1) / units_of_a_run
         return math.sqrt(variance)
 
@@ -94,7 +96,7 @@ def of_pairs(pairs: Mapping[tuple[int, int], Scores], networks: int, size: int, 
     """Deep ensembles of `size` members from a pool, by what was measured on pairs of its networks: means over pairs.
 
     Args:
-      pairs: scores of each pair i < j.
+      pairs: scores of every pair i < j of the networks.
       networks: in the pool.
       size: l.
       factor: see `Sample`.
@@ -104,15 +106,10 @@ def of_pairs(pairs: Mapping[tuple[int, int], Scores], networks: int, size: int, 
     """
     if not 2 <= size < networks:
         raise ValueError(f"pairs of {networks} networks say nothing of deep ensembles of {size}: pass more networks")
-    chosen = subsets(networks, size)
-    scores = [_mean([pairs[pair] for pair in itertools.combinations(subset, 2)]) for subset in chosen]
-    return Sample(tuple(scores), factor, membership(chosen, networks))
+    chosen = list(itertools.combinations(range(networks), 2))
+    return Sample(tuple(pairs[pair] for pair in chosen), factor, membership(chosen, networks), size)
 
 
 def membership(chosen: Sequence[Sequence[int]], networks: int) -> np.ndarray:
     """Bool `[subsets, networks]`: which networks are in each subset."""
     return np.array([[i in subset for i in range(networks)] for subset in chosen])
-
-
-def _mean(scores: Sequence[Scores]) -> Scores:
-    return {place: np.mean([each[place] for each in scores], axis=0) for place in scores[0]}

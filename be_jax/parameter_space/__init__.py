@@ -4,7 +4,7 @@ Each function takes an `Ensemble` and its variables and looks at the weights tha
 BatchEnsemble is compared with a deep ensemble as if it were one (`as_deep_ensemble`).
 """
 
-from be_jax.parameter_space.barrier import Barrier, Line, barriers, height_over_chord, line, with_statistics
+from be_jax.parameter_space.barrier import Barrier, Line, barriers, height_over_chord, line
 from be_jax.parameter_space.directions import Directions, free_directions
 from be_jax.parameter_space.matching import match, matched_pairs
 from be_jax.parameter_space.members import as_deep_ensemble, kernels
@@ -45,5 +45,4 @@ __all__ = [
     "reorder",
     "representation_similarity",
     "score_parameters",
-    "with_statistics",
 ]

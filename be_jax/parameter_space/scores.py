@@ -10,13 +10,7 @@ from be_jax.parameter_space.similarity import kernel_similarity, representation_
 
 
 @partial(jax.jit, static_argnums=0)
-def score_parameters(
-    ensemble: Ensemble,
-    variables: Variables,
-    x: jax.Array,
-    labels: jax.Array,
-    statistics_from: jax.Array | None = None,
-) -> dict[str, jax.Array]:
+def score_parameters(ensemble: Ensemble, variables: Variables, x: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
     """Diversity of an ensemble of any method in parameter space, means over the pairs of its members.
 
     `kernel_cosine`, `kernel_distance`, both once more with `_to_mean`, and `cka` are means over the layers with a
@@ -28,7 +22,6 @@ def score_parameters(
       variables: its variables.
       x: inputs `[b, ...]`, about a thousand.
       labels: `[b]`.
-      statistics_from: inputs for the barrier of networks with batch normalisation (see `line`).
     """
     kernels = kernel_similarity(ensemble, variables)
     by_layer = {
@@ -38,5 +31,5 @@ def score_parameters(
     by_layer["cka"] = representation_similarity(ensemble, variables, x)
     scores = {name: sum(values.values()) / len(values) for name, values in by_layer.items()}
     scores |= {f"{name}/{layer}": value for name, values in by_layer.items() for layer, value in values.items()}
-    barrier = barriers(ensemble, variables, x, labels, statistics_from=statistics_from)
+    barrier = barriers(ensemble, variables, x, labels)
     return {**scores, "loss_barrier": barrier.loss.mean(), "accuracy_barrier": barrier.accuracy.mean()}

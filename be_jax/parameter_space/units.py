@@ -47,10 +47,11 @@ def hidden_units(model: nn.Module, network: Variables, x: jax.Array) -> list[Uni
     """The hidden units of a model, in the order in which layers give them.
 
     Two layers share their units where both reach an input of one layer without passing through another kernel between;
-    derivatives say what reaches what.
+    derivatives say what reaches what. Layers whose outputs are concatenated are taken to share them too, and refused if
+    they have not the same number.
 
     Args:
-      model: for one member, built from plain layers.
+      model: for one member, built from plain layers, computing in float32.
       network: its variables.
       x: some inputs `[b, ...]`.
 
@@ -167,8 +168,9 @@ def _reached_by(model: nn.Module, network: Variables, x: jax.Array) -> dict[Path
 
     _, push = jax.linearize(inputs_of_layers, units)
     reached: dict[Path, set[Path]] = {layer: set() for layer in [*called, _LOGITS]}
+    random = np.random.default_rng(0)
     for layer, nudge in units.items():
-        moved = push({**units, layer: nudge + 1})
+        moved = push({**units, layer: random.normal(size=nudge.shape).astype(nudge.dtype)})
         for place, movement in zip([*called, _LOGITS], moved, strict=True):
             if np.any(np.asarray(movement) != 0):
                 reached[place].add(layer)
@@ -176,17 +178,17 @@ def _reached_by(model: nn.Module, network: Variables, x: jax.Array) -> dict[Path
 
 
 def _check(model: nn.Module, network: Variables, x: jax.Array, units: Sequence[Units]) -> None:
-    """Reverses one group at a time; if all were reversed together, two errors could cancel."""
-    logits = np.asarray(model.apply(network, x))
+    """Shuffles one group at a time; if all were shuffled together, two errors could cancel."""
+    arrays, logits, random = by_path(network), np.asarray(model.apply(network, x)), np.random.default_rng(0)
     for group in units:
         try:
-            changed = unflatten_dict(by_path(network) | reordered(by_path(network), group, np.arange(group.size)[::-1]))
-            after = np.asarray(model.apply(changed, x))
+            shuffled = reordered(arrays, group, random.permutation(group.size))
+            after = np.asarray(model.apply(unflatten_dict(arrays | shuffled), x))
         except ValueError:  # an array does not run over so many units
             after = np.full_like(logits, np.nan)
         if not np.allclose(after, logits, rtol=1e-3, atol=1e-4 * np.abs(logits).max()):
-            arrays = ", ".join("/".join(place.path[1:]) for place in group.places)
+            names = ", ".join("/".join(place.path[1:]) for place in group.places)
             raise ValueError(
                 f"hidden units cannot be matched in {type(model).__name__}: it is another function when the "
-                f"{group.size} units of {arrays} change places"
+                f"{group.size} units of {names} change places"
             )
