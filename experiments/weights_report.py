@@ -27,10 +27,10 @@ JUDGED = ("kernel_distance", "loss_barrier")
 
 SHOWN = {
     "kernel_distance": "distance of kernels",
-    f"{MATCHED}kernel_distance": "units matched",
+    f"{MATCHED}kernel_distance": "... units matched",
     "cka": "CKA of representations",
     "loss_barrier": "loss barrier, nats",
-    f"{MATCHED}loss_barrier": "units matched",
+    f"{MATCHED}loss_barrier": "... units matched",
 }
 
 Unit = tuple[int, ...]
@@ -93,7 +93,7 @@ class Weights(NamedTuple):
 
 
 def table(weights: Weights, names: Mapping[str, str]) -> rich.table.Table:
-    """Methods by what is shown, means over runs or pairs of networks with the smallest and largest, for a terminal."""
+    """What is shown by method, means over runs or pairs of networks with the smallest and largest, for a terminal."""
     shown = rich.table.Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
     header, *rows = _rows(weights, names)
     for index, title in enumerate(header):
@@ -115,14 +115,14 @@ def markdown(weights: Weights, names: Mapping[str, str]) -> str:
     )
     command = f"`{made['command']}`, {made['date']}, {made['processor']}, jax {made['jax']}."
     header, *rows = ["| " + " | ".join(row) + " |" for row in _rows(weights, names)]
-    rule = "| --- |" + " ---: |" * len(SHOWN)
+    rule = "| --- |" + " ---: |" * len(weights.scores)
     return "\n".join([header, rule, *rows, "", reading, "", command, ""])
 
 
 def _rows(weights: Weights, names: Mapping[str, str]) -> Iterator[list[str]]:
-    yield ["members of", *SHOWN.values()]
-    for method, units in weights.scores.items():
-        yield [names[method], *(_shown([scores[name] for scores in units.values()]) for name in SHOWN)]
+    yield ["between two members of a", *(names[method] for method in weights.scores)]
+    for name, title in SHOWN.items():
+        yield [title, *(_shown([scores[name] for scores in units.values()]) for units in weights.scores.values())]
 
 
 def _counted(method: str, units: Mapping[Unit, Any], names: Mapping[str, str]) -> str:

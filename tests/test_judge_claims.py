@@ -9,7 +9,7 @@ from judge_fakes import runs, sample, world
 from statsmodels.stats.multitest import multipletests
 
 from be_jax.config import ConfigError
-from be_jax.judge import PARAMETERS, JudgeConfig, evidence_table, judge, of_pool, of_seeds
+from be_jax.judge import PARAMETERS, JudgeConfig, evidence_table, judge, of_pairs, of_pool, of_seeds
 from be_jax.judge.claims import _all_of
 from be_jax.judge.evidence import Evidence
 
@@ -158,6 +158,25 @@ def test_the_deviation_of_a_pools_ensembles_is_that_of_one_of_them(examples):
     values = [sample([network]).scores[0]["test", "accuracy"][0] for network in networks]
     assert one == pytest.approx(np.std(values, ddof=1))
     assert 0 < four < one
+
+
+def test_pairs_of_a_pool_are_a_mean_with_a_jackknife_over_networks():
+    """Where a pair's score is a sum of its networks' own, an ensemble's is twice their mean."""
+    own, place = np.random.default_rng(0).normal(size=9), (PARAMETERS, "distance")
+    scores = {(i, j): {place: np.array([own[i] + own[j]])} for j in range(9) for i in range(j)}
+    pairs = of_pairs(scores, 9, 4)
+    statistic = pairs.statistic(*place)
+    assert statistic.value == pytest.approx(2 * own.mean())
+    np.testing.assert_allclose(statistic.without["networks"][:, 0], [2 * np.delete(own, i).mean() for i in range(9)])
+    assert pairs.run_deviation(*place) == pytest.approx(2 * own.std(ddof=1) / 2)
+    with pytest.raises(ValueError, match="pairs of 9 networks say nothing of deep ensembles of 9"):
+        of_pairs(scores, 9, 9)
+
+
+def test_weights_of_other_seeds_than_the_references_are_refused(single, deep_ensemble):
+    weights = [of_seeds([{(PARAMETERS, "distance"): np.ones(1)}] * count) for count in (5, 4)]
+    with pytest.raises(ValueError, match="5 and of 4 seeds"):
+        verdicts_on(single, single, deep_ensemble, weights=tuple(weights), config=FAST)
 
 
 def test_parameter_space_is_judged_where_it_was_measured(single, deep_ensemble):
