@@ -195,8 +195,8 @@ def notes(result: StudyResult, weights: Weights | None) -> list[str]:
         told.append("The scale's networks are the deep ensembles' members, stopped together.")
     if weights:
         told.append(
-            f"C4 is of members whose hidden units were matched, on {weights.about['num_inputs']:,} test images, with "
-            "intervals over seeds or networks only."
+            f"C4 is of members as trained or with hidden units matched, whichever are nearer, on "
+            f"{weights.about['num_inputs']:,} test images, with intervals over seeds or networks only."
         )
     return told
 

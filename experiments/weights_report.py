@@ -49,7 +49,10 @@ class Weights(NamedTuple):
     scores: Mapping[str, Mapping[Unit, Mapping[str, float]]]
 
     def samples(self, result: StudyResult, method: str, seeds: Sequence[int]) -> tuple[Sample, Sample] | None:
-        """The runs of a method and the deep ensembles for a judgement, matched; None for a method without own weights.
+        """The runs of a method and the deep ensembles for a judgement; None for a method without weights of its own.
+
+        Each is judged as trained or matched, whichever is nearer: matching weighs layers by their size, and need not
+        lower what is a mean over layers.
 
         Raises:
           ValueError: a run or a network of the study was not measured.
@@ -68,7 +71,8 @@ class Weights(NamedTuple):
         if scores is None:
             seeds = " and ".join(map(str, unit))
             raise ValueError(f"weights.json has no {method} of seed {seeds}: run experiments.weights again")
-        return {(PARAMETERS, name): np.array([scores[f"{MATCHED}{name}"]]) for name in JUDGED}
+        nearest = {name: min(scores[name], scores[f"{MATCHED}{name}"]) for name in JUDGED}
+        return {(PARAMETERS, name): np.array([value]) for name, value in nearest.items()}
 
     def save(self, path: Path) -> None:
         """Writes JSON, a line for each unit, with six significant digits."""
