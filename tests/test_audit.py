@@ -79,7 +79,7 @@ def test_every_score_is_that_of_the_study(found, of_study, tmp_path):
 
 
 def test_every_verdict_is_that_of_the_study(found, of_study):
-    theirs = experiment.judge_study(experiment.Config(of_study, diversity=of_study / "none", judge=FAST))
+    theirs = experiment.judge_study(experiment.Config(of_study, judge=FAST))
     mine = [dataclasses.replace(verdict, method="") for verdict in found.verdicts]
     assert [str(v) for v in mine] == [str(dataclasses.replace(verdict, method="")) for verdict in theirs.verdicts]
     assert dict(found.worth) == theirs.equivalents["BatchEnsemble N(1, 0.5)"]

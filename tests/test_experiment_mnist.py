@@ -9,8 +9,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-import rich
 from command_line import answer
+from rich.console import Console
 
 from be_jax import parameter_space
 from be_jax.config import ConfigError, TrainConfig
@@ -239,8 +239,7 @@ def test_evaluation_sets_are_the_same_for_every_method():
 NAMES = {method: f"name of {method}" for method in mnist.METHODS}
 
 
-def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, capsys):
     config, _ = study
     measured = weights.measure(weights.Config(config.folder, num_inputs=50))
     assert set(measured.scores) == {"batch_ensemble", "batch_ensemble_sign", "deep_ensemble"}
@@ -258,7 +257,7 @@ def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, monk
     measured.save(tmp_path / "weights.json")
     again = Weights.load(tmp_path / "weights.json")
     assert markdown(again, NAMES) == markdown(measured, NAMES)
-    rich.print(table(again, NAMES))
+    Console(width=200).print(table(again, NAMES))
     assert "name of deep_ensemble" in capsys.readouterr().out
 
 
