@@ -363,20 +363,49 @@ def test_matching_keeps_functions_and_brings_members_nearer(name):
         assert cosines[1] > cosines[0] + 0.05
 
 
-class Grouped(nn.Module):
-    """Which units are normalised together depends on their order."""
+class Normalised(nn.Module):
+    """Units that are normalised together: all of an example, or groups of them, which depend on their order."""
 
+    groups: int
+    relu_first: bool = False
     layers: be_jax.Layers = be_jax.PLAIN
 
     @nn.compact
     def __call__(self, x, train=False):
-        x = nn.GroupNorm(num_groups=2)(self.layers.Dense(8)(x.reshape(x.shape[0], -1)))
+        x = self.layers.Dense(8)(x.reshape(x.shape[0], -1))
+        x = nn.GroupNorm(num_groups=self.groups)(nn.relu(x) if self.relu_first else x)
         return self.layers.Dense(10)(nn.relu(x))
 
 
-def test_units_that_cannot_change_places_are_named():
-    network = trained(Grouped().init)
-    with pytest.raises(
-        ValueError, match=r"in Grouped: it is another function when the 8 units of Dense_0/bias, .*Norm"
-    ):
-        space.match(Grouped(), network, network, X)
+@pytest.mark.parametrize("relu_first", [False, True])
+def test_units_that_cannot_change_places_are_named(relu_first):
+    model = Normalised(2, relu_first)
+    network = trained(model.init)
+    with pytest.raises(ValueError, match=r"in Normalised: it is another function when the 8 units of .*Dense_1/kernel"):
+        space.match(model, network, network, X)
+
+
+def test_units_that_are_normalised_together_may_change_places():
+    (units,) = space.hidden_units(Normalised(1), trained(Normalised(1).init), X)
+    names = {"/".join(place.path[1:]) for place in units.places}
+    assert names >= {"Dense_0/kernel", "GroupNorm_0/scale", "Dense_1/kernel"}
+
+
+class Concatenated(nn.Module):
+    """Two layers side by side: units of a joint order, if there are as many of both."""
+
+    second: int
+    layers: be_jax.Layers = be_jax.PLAIN
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        x = x.reshape(x.shape[0], -1)
+        both = [self.layers.Dense(features)(x) for features in (8, self.second)]
+        return self.layers.Dense(10)(nn.relu(jnp.concatenate(both, axis=-1)))
+
+
+def test_concatenated_layers_share_their_units_or_are_refused():
+    (units,) = space.hidden_units(Concatenated(8), trained(Concatenated(8).init), X)
+    assert (units.size, len(units.places)) == (8, 5)
+    with pytest.raises(ValueError, match="hidden units cannot be matched in Concatenated"):
+        space.hidden_units(Concatenated(6), trained(Concatenated(6).init), X)
