@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from be_jax.files import seed_folder
 from be_jax.pool import disjoint, ensemble_of
 from be_jax.report.methods import DEEP_ENSEMBLE
 from be_jax.results import StudyResult
-from be_jax.runs import seed_folder
 
 Load = Callable[[str, int], Mapping[str, np.ndarray]]
 """(method, seed) to the arrays of its `predictions.npz`; `np.load` of that file reads only what is asked for."""
