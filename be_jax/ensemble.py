@@ -159,10 +159,11 @@ class Ensemble:
           The same tree: what all members share is divided by `train_members`, what each has for itself is as it was.
         """
 
-        def users(collection: str) -> int:
-            return 1 if collection in self.per_member else self.train_members
-
-        return {c: jax.tree.map(lambda g, n=users(c): g / n, tree) for c, tree in grads.items()}
+        users = self.train_members
+        return {
+            collection: tree if collection in self.per_member else jax.tree.map(lambda g: g / users, tree)
+            for collection, tree in grads.items()
+        }
 
     @property
     def _lifted(self) -> nn.Module:

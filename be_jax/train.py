@@ -17,7 +17,6 @@ from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.metrics import Mean
 from be_jax.optim import make_optimizer
 from be_jax.repulsion import repulsion
 
@@ -70,6 +69,13 @@ class RunState(NamedTuple):
     diverged_step: jax.Array
 
 
+class Fit(NamedTuple):
+    """How well each member alone fits a set, in prediction mode: NLL in nats and accuracy, both `[m]`."""
+
+    nll: jax.Array
+    accuracy: jax.Array
+
+
 class EpochMetrics(NamedTuple):
     """Scalars of one epoch: mean training loss per member, validation NLL (nats) and accuracy of the mixture."""
 
@@ -79,8 +85,10 @@ class EpochMetrics(NamedTuple):
 
 
 class Trainer(NamedTuple):
-    """The pure functions of a run: `init(seed, images)`, `epoch(seed, state, images, labels, validation)`, and the step
-    that an epoch scans over, `step(seed, step_index, state, images, labels, rows) -> (state, loss)`.
+    """The pure functions of a run: `init(seed, images)`, `epoch(seed, state, images, labels, validation)`, the step
+    that an epoch scans over, `step(seed, step_index, state, images, labels, rows) -> (state, loss)`, and
+    `fit(seed, state, data) -> Fit`, which says of a set, such as the training set without augmentation, how well
+    members have learned it.
 
     `images [n, ...]` and `labels [n]` are the whole training set, of which a step sees `rows` (see `epoch_order`).
     """
@@ -91,6 +99,7 @@ class Trainer(NamedTuple):
         tuple[TrainState, jax.Array],
     ]
     epoch: Callable[[jax.Array, RunState, jax.Array, jax.Array, Padded], tuple[RunState, EpochMetrics]]
+    fit: Callable[[jax.Array, RunState, Padded], Fit]
 
 
 def make_trainer(
@@ -190,33 +199,45 @@ def make_trainer(
 
         return jax.lax.scan(body, state, (jnp.arange(steps), order))
 
-    def validate(seed: jax.Array, epoch: jax.Array, state: TrainState, data: Padded) -> tuple[jax.Array, jax.Array]:
+    def mean_over(
+        data: Padded, seed: jax.Array, epoch: jax.Array, state: TrainState, score: Callable[[jax.Array, jax.Array], Any]
+    ) -> Any:
+        """Means over a set of the arrays `[..., b]` that `score(outputs [m, b, o], labels [b])` gives."""
         chunks = data.labels.shape[0]
 
-        def body(slot: tuple[jax.Array, Padded]) -> tuple[Mean, Mean]:
+        def body(slot: tuple[jax.Array, Padded]) -> Any:
             index, chunk = slot
             images, labels, mask = jax.tree.map(lambda a: shard_of(a, axis_name, axis=0), chunk)
             key = key_for(seed, Purpose.VALIDATE, epoch * chunks + index) if ensemble.samples_at_prediction else None
             outputs = ensemble.apply(state.variables, preprocess(images), key=key).astype(jnp.float32)
-            scores = likelihood.ensemble_nll(outputs, labels), likelihood.accuracy(outputs, labels)
-            return Mean.of(scores[0], mask), Mean.of(scores[1], mask)
+            return jax.tree.map(lambda a: masked_sum(a, mask), score(outputs, labels)), mask.sum()
 
-        sums = jax.tree.map(lambda a: a.sum(0), jax.lax.map(body, (jnp.arange(chunks), data)))
+        sums, count = jax.tree.map(lambda a: a.sum(0), jax.lax.map(body, (jnp.arange(chunks), data)))
         if axis_name is not None:
-            sums = jax.lax.psum(sums, axis_name)
-        return sums[0].value, sums[1].value
+            sums, count = jax.lax.psum((sums, count), axis_name)
+        return jax.tree.map(lambda a: a / count, sums)
+
+    def of_mixture(outputs: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return likelihood.ensemble_nll(outputs, labels), likelihood.accuracy(outputs, labels)
+
+    def of_members(outputs: jax.Array, labels: jax.Array) -> Fit:
+        nll = likelihood.member_nll(outputs, jnp.broadcast_to(labels, outputs.shape[:2]))
+        return Fit(nll, jax.vmap(lambda one: likelihood.accuracy(one[None], labels))(outputs))
+
+    def fit(seed: jax.Array, run: RunState, data: Padded) -> Fit:
+        return mean_over(data, seed, run.epoch, run.train, of_members)  # type: ignore[no-any-return]
 
     def epoch(
         seed: jax.Array, run: RunState, images: jax.Array, labels: jax.Array, validation: Padded
     ) -> tuple[RunState, EpochMetrics]:
         state, losses = train_epoch(seed, run.epoch, run.train, images, labels)
-        validation_nll, validation_accuracy = validate(seed, run.epoch, state, validation)
+        validation_nll, validation_accuracy = mean_over(validation, seed, run.epoch, state, of_mixture)
         after = _after_epoch(run, state, losses, validation_nll, config)
         running = is_running(run, config)
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), after, run)
         return after, EpochMetrics(losses.mean(), validation_nll, validation_accuracy)
 
-    return Trainer(init, step, epoch)
+    return Trainer(init, step, epoch, fit)
 
 
 def is_running(run: RunState, config: TrainConfig) -> jax.Array:
@@ -252,6 +273,11 @@ def epoch_order(key: jax.Array, num_examples: int, steps: int, members: int, con
     order = jax.random.permutation(key, num_examples)[:used]
     shape = (steps, config.batch_size) if config.batch_mode == "repeat" else (steps, members, -1)
     return order.reshape(shape)
+
+
+def masked_sum(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """Sum over the last axis of `[..., b]` where `mask [b]` holds; what stands elsewhere does not matter."""
+    return jnp.where(jnp.broadcast_to(mask, values.shape), values, 0).sum(-1)
 
 
 def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
