@@ -26,6 +26,8 @@ class RunRecord:
       kept_epoch: the epoch, counted from 0, whose weights were kept.
       diverged_step: see `status`; None otherwise.
       scores: `{set: {metric: value}}` as `be_jax.evaluate.score_predictions` gives them; empty for a diverged run.
+      curve: how it was trained: `epoch` (1 after the first) and, at these, `train_nll` and `train_accuracy` (of
+        members alone, without augmentation, mean over them) and `validation_nll` (of the mixture); in nats.
     """
 
     method: str
@@ -37,6 +39,7 @@ class RunRecord:
     kept_epoch: int
     diverged_step: int | None
     scores: Scores
+    curve: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
 
 
 class PoolScore(NamedTuple):

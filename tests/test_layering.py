@@ -12,7 +12,7 @@ PACKAGE = ROOT / "be_jax"
 
 RANKS = [
     ("conv", "rank1", "metrics", "config", "fast_init", "keys"),
-    ("layers", "ensemble", "full_rank", "models"),
+    ("layers", "ensemble", "full_rank", "models", "cost"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
     ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "judge"),
     ("audit",),

@@ -254,4 +254,6 @@ def test_fit_is_each_members_own_mean():
     log_probs = ensemble.predict(state.train.variables, IMAGES[:50])
     for k in range(M):
         np.testing.assert_allclose(fit.nll[k], be_jax.metrics.nll(log_probs[k], LABELS[:50]).mean(), rtol=1e-5)
-        np.testing.assert_allclose(fit.accuracy[k], be_jax.metrics.accuracy(log_probs[k], LABELS[:50]).mean(), rtol=1e-6)
+        np.testing.assert_allclose(
+            fit.accuracy[k], be_jax.metrics.accuracy(log_probs[k], LABELS[:50]).mean(), rtol=1e-6
+        )
