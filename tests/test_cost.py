@@ -1,5 +1,7 @@
 """Operations as counted by hand, and a wider network that computes as much."""
 
+import itertools
+
 import pytest
 
 from be_jax.cost import as_costly, forward_flops
@@ -12,7 +14,7 @@ def mlp(width):
 
 def macs(width):
     sizes = (784, 4 * width, 2 * width, width, 10)
-    return sum(i * o for i, o in zip(sizes, sizes[1:], strict=False))
+    return sum(i * o for i, o in itertools.pairwise(sizes))
 
 
 def test_flops_of_an_mlp_by_hand():
