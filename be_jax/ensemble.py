@@ -149,6 +149,22 @@ class Ensemble:
             for collection, value in variables.items()
         }
 
+    def mean_over_users(self, grads: Variables) -> dict[str, Any]:
+        """The gradient rule: each weight steps by the mean gradient over the members that use it.
+
+        Args:
+          grads: by collection, the gradient of the *sum* over members of each member's mean loss.
+
+        Returns:
+          The same tree: what all members share is divided by `train_members`, what each has for itself is as it was.
+        """
+
+        users = self.train_members
+        return {
+            collection: tree if collection in self.per_member else jax.tree.map(lambda g: g / users, tree)
+            for collection, tree in grads.items()
+        }
+
     @property
     def _lifted(self) -> nn.Module:
         """The model as it runs under the lift, where the axes over which it normalises and drops are mapped."""

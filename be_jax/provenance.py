@@ -1,4 +1,4 @@
-"""How a result was made: command, date, versions, hardware."""
+"""How a result was made: command, date, versions and hardware."""
 
 import platform
 import shlex
@@ -10,19 +10,32 @@ from typing import Any
 
 import jax
 
+_PATHS = ("--data-dir", "--out")
+
 
 def provenance(module: str) -> dict[str, Any]:
-    """Of a result that `python -m module` made."""
+    """Command, date, versions and hardware of a result made by `python -m <module>`."""
     return {"command": command(module), "date": date.today().isoformat(), **environment()}
 
 
-def command(module: str, *arguments: object) -> str:
-    """A command as it is typed in a shell; with the arguments of this process where none are given."""
-    return shlex.join(["python", "-m", module, *(map(str, arguments) if arguments else sys.argv[1:])])
+def suggested(module: str, *arguments: object) -> str:
+    """A command for the reader's shell."""
+    return shlex.join(["python", "-m", module, *map(str, arguments)])
+
+
+def command(module: str) -> str:
+    """The command line as typed, but for folders, which are of this machine only: `--data-dir DATA_DIR`."""
+    shown, args = [], iter(sys.argv[1:])
+    for arg in args:
+        name, equals, _ = arg.partition("=")
+        shown.append(f"{name} {name[2:].upper().replace('-', '_')}" if name in _PATHS else shlex.quote(arg))
+        if name in _PATHS and not equals:
+            next(args, None)
+    return " ".join(["python -m", module, *shown])
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware."""
+    """Versions and hardware, for the provenance of a result."""
     packages = ("be-jax", "jax", "jaxlib", "flax", "optax", "numpy")
     devices = jax.local_devices()
     return {

@@ -17,7 +17,6 @@ from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.metrics import Mean
 from be_jax.optim import make_optimizer
 from be_jax.repulsion import repulsion
 
@@ -49,7 +48,10 @@ class TrainState(NamedTuple):
 
 
 class RunState(NamedTuple):
-    """One run of one seed: what is being trained, the best so far on the validation split, and whether to go on.
+    """One run of one seed: what is being trained, the weights to keep, and whether to go on.
+
+    `kept` are the variables of the last epoch, or those of the lowest validation loss (`TrainConfig.keep`), of epoch
+    `kept_epoch`.
 
     `status` is RUNNING, STOPPED (no improvement for `patience` epochs) or DIVERGED (the loss was not finite at step
     `diverged_step`, or the validation loss after so many steps). A run that is not RUNNING, or has trained all its
@@ -57,14 +59,21 @@ class RunState(NamedTuple):
     """
 
     train: TrainState
-    best: Any
+    kept: Any
+    kept_epoch: jax.Array
     best_loss: jax.Array
-    best_epoch: jax.Array
     stale_from_loss: jax.Array
     stale_epochs: jax.Array
     epoch: jax.Array
     status: jax.Array
     diverged_step: jax.Array
+
+
+class Fit(NamedTuple):
+    """How well each member alone fits a set, in prediction mode: NLL in nats and accuracy, both `[m]`."""
+
+    nll: jax.Array
+    accuracy: jax.Array
 
 
 class EpochMetrics(NamedTuple):
@@ -76,8 +85,10 @@ class EpochMetrics(NamedTuple):
 
 
 class Trainer(NamedTuple):
-    """The pure functions of a run: `init(seed, images)`, `epoch(seed, state, images, labels, validation)`, and the step
-    that an epoch scans over, `step(seed, step_index, state, images, labels, rows) -> (state, loss)`.
+    """The pure functions of a run: `init(seed, images)`, `epoch(seed, state, images, labels, validation)`, the step
+    that an epoch scans over, `step(seed, step_index, state, images, labels, rows) -> (state, loss)`, and
+    `fit(seed, state, data) -> Fit`, which says of a set, such as the training set without augmentation, how well
+    members have learned it.
 
     `images [n, ...]` and `labels [n]` are the whole training set, of which a step sees `rows` (see `epoch_order`).
     """
@@ -88,6 +99,7 @@ class Trainer(NamedTuple):
         tuple[TrainState, jax.Array],
     ]
     epoch: Callable[[jax.Array, RunState, jax.Array, jax.Array, Padded], tuple[RunState, EpochMetrics]]
+    fit: Callable[[jax.Array, RunState, Padded], Fit]
 
 
 def make_trainer(
@@ -133,7 +145,7 @@ def make_trainer(
         statistics = {c: v for c, v in variables.items() if c not in weights}
         infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
         train = TrainState(weights, statistics, optimizer.init(weights))
-        return RunState(train, variables, infinity, zero, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
+        return RunState(train, variables, zero, infinity, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
 
     def loss(weights: Any, statistics: Any, x: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
         outputs, updates = ensemble.apply(
@@ -145,11 +157,10 @@ def make_trainer(
             mutable=list(statistics),
         )
         labels = jnp.broadcast_to(labels, outputs.shape[:-1])
-        per_member = likelihood.member_nll(outputs.astype(jnp.float32), labels).mean(-1)
-        total = per_member.sum() if config.loss_reduction == "sum" else per_member.mean()
+        mean = total = likelihood.member_nll(outputs.astype(jnp.float32), labels).mean()
         if config.repulsion:
             total += config.repulsion * repulsion(jax.nn.log_softmax(outputs.astype(jnp.float32)), axis_name)
-        return total, (per_member.mean(), {**statistics, **updates})
+        return members * total, (mean, {**statistics, **updates})
 
     def augmented(key: jax.Array, images: jax.Array, places: jax.Array) -> jax.Array:
         if augment is None:
@@ -170,6 +181,10 @@ def make_trainer(
         )
         if axis_name is not None:
             grads, member_loss = jax.lax.pmean((grads, member_loss), axis_name)
+        if config.gradient_rule == "mean_over_users":
+            grads = ensemble.mean_over_users(grads)
+        elif config.gradient_rule == "mean":
+            grads = jax.tree.map(lambda g: g / members, grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
         return TrainState(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
 
@@ -184,33 +199,45 @@ def make_trainer(
 
         return jax.lax.scan(body, state, (jnp.arange(steps), order))
 
-    def validate(seed: jax.Array, epoch: jax.Array, state: TrainState, data: Padded) -> tuple[jax.Array, jax.Array]:
+    def mean_over(
+        data: Padded, seed: jax.Array, epoch: jax.Array, state: TrainState, score: Callable[[jax.Array, jax.Array], Any]
+    ) -> Any:
+        """Means over a set of the arrays `[..., b]` that `score(outputs [m, b, o], labels [b])` gives."""
         chunks = data.labels.shape[0]
 
-        def body(slot: tuple[jax.Array, Padded]) -> tuple[Mean, Mean]:
+        def body(slot: tuple[jax.Array, Padded]) -> Any:
             index, chunk = slot
             images, labels, mask = jax.tree.map(lambda a: shard_of(a, axis_name, axis=0), chunk)
             key = key_for(seed, Purpose.VALIDATE, epoch * chunks + index) if ensemble.samples_at_prediction else None
             outputs = ensemble.apply(state.variables, preprocess(images), key=key).astype(jnp.float32)
-            scores = likelihood.ensemble_nll(outputs, labels), likelihood.accuracy(outputs, labels)
-            return Mean.of(scores[0], mask), Mean.of(scores[1], mask)
+            return jax.tree.map(lambda a: masked_sum(a, mask), score(outputs, labels)), mask.sum()
 
-        sums = jax.tree.map(lambda a: a.sum(0), jax.lax.map(body, (jnp.arange(chunks), data)))
+        sums, count = jax.tree.map(lambda a: a.sum(0), jax.lax.map(body, (jnp.arange(chunks), data)))
         if axis_name is not None:
-            sums = jax.lax.psum(sums, axis_name)
-        return sums[0].value, sums[1].value
+            sums, count = jax.lax.psum((sums, count), axis_name)
+        return jax.tree.map(lambda a: a / count, sums)
+
+    def of_mixture(outputs: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return likelihood.ensemble_nll(outputs, labels), likelihood.accuracy(outputs, labels)
+
+    def of_members(outputs: jax.Array, labels: jax.Array) -> Fit:
+        nll = likelihood.member_nll(outputs, jnp.broadcast_to(labels, outputs.shape[:2]))
+        return Fit(nll, jax.vmap(lambda one: likelihood.accuracy(one[None], labels))(outputs))
+
+    def fit(seed: jax.Array, run: RunState, data: Padded) -> Fit:
+        return mean_over(data, seed, run.epoch, run.train, of_members)  # type: ignore[no-any-return]
 
     def epoch(
         seed: jax.Array, run: RunState, images: jax.Array, labels: jax.Array, validation: Padded
     ) -> tuple[RunState, EpochMetrics]:
         state, losses = train_epoch(seed, run.epoch, run.train, images, labels)
-        validation_nll, validation_accuracy = validate(seed, run.epoch, state, validation)
+        validation_nll, validation_accuracy = mean_over(validation, seed, run.epoch, state, of_mixture)
         after = _after_epoch(run, state, losses, validation_nll, config)
         running = is_running(run, config)
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), after, run)
         return after, EpochMetrics(losses.mean(), validation_nll, validation_accuracy)
 
-    return Trainer(init, step, epoch)
+    return Trainer(init, step, epoch, fit)
 
 
 def is_running(run: RunState, config: TrainConfig) -> jax.Array:
@@ -248,6 +275,11 @@ def epoch_order(key: jax.Array, num_examples: int, steps: int, members: int, con
     return order.reshape(shape)
 
 
+def masked_sum(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """Sum over the last axis of `[..., b]` where `mask [b]` holds; what stands elsewhere does not matter."""
+    return jnp.where(jnp.broadcast_to(mask, values.shape), values, 0).sum(-1)
+
+
 def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
     """This device's part of `a` along `axis`; all of it without a mapped axis."""
     if axis_name is None:
@@ -259,8 +291,9 @@ def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
 def _after_epoch(
     run: RunState, state: TrainState, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig
 ) -> RunState:
-    """Early stopping: the best validation weights are kept; an improvement of less than `min_delta` is none."""
+    """Which weights to keep, and whether to stop early: an improvement of less than `min_delta` is none."""
     better = validation_nll < run.best_loss
+    keep = better if config.keep == "best" else jnp.bool_(True)
     improved = validation_nll < run.stale_from_loss - config.min_delta
     stale_epochs = jnp.where(improved, 0, run.stale_epochs + 1)
     exhausted = (stale_epochs >= config.patience) if config.patience else jnp.bool_(False)
@@ -270,9 +303,9 @@ def _after_epoch(
     diverged = ~finite.all()
     return RunState(
         train=state,
-        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), state.variables, run.best),
+        kept=jax.tree.map(lambda new, old: jnp.where(keep, new, old), state.variables, run.kept),
+        kept_epoch=jnp.where(keep, run.epoch, run.kept_epoch),
         best_loss=jnp.where(better, validation_nll, run.best_loss),
-        best_epoch=jnp.where(better, run.epoch, run.best_epoch),
         stale_from_loss=jnp.where(improved, validation_nll, run.stale_from_loss),
         stale_epochs=stale_epochs,
         epoch=run.epoch + 1,

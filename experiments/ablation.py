@@ -35,9 +35,11 @@ from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.ratios import MIN_SEEDS
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import RunError, exclusive
+from be_jax.study import provenance
+from be_jax.study.progress import progress_bars
 from experiments import mnist
 from experiments.ablation_figures import draw, to_markdown
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from experiments.common import use_compilation_cache
 from experiments.recovery import (
     Evaluation,
     draw_data,
@@ -154,13 +156,13 @@ def of_mlp(config: Config) -> list[Program]:
         *(Program(DEEP_ENSEMBLE, {f"{n}": deep_ensemble(model, n)}, alone) for n in (m, *config.other_members)),
         Program("start of r, s", starts(config), train),
         *with_train("batches of members", "batch_mode", "split", "independent"),
-        *with_train("loss over members", "loss_reduction", "mean"),
+        *with_train("loss over members", "gradient_rule", "mean"),
         *with_train("repulsive term x", "repulsion", *config.repulsions),
         *with_train("fast learning rate x", "fast_learning_rate_multiplier", *config.fast_learning_rates),
         *with_train("decay of r, s", "fast_weight_decay", *config.fast_weight_decays),
         *(Program("rank", {value: ensemble}, train) for value, ensemble in ranks.items()),
         *(Program("members", {f"{n}": ensemble}, train) for n, ensemble in sizes.items()),
-        Program("deep ensemble with", {"mean loss": deep}, dataclasses.replace(alone, loss_reduction="mean")),
+        Program("deep ensemble with", {"mean loss": deep}, dataclasses.replace(alone, gradient_rule="mean")),
         Program("deep ensemble with", {"same batches": deep}, dataclasses.replace(train, batch_mode="repeat")),
     ]
 
@@ -220,7 +222,7 @@ def run_program(
             on_epoch = partial(progress.advance, task)
             records += train_and_score(program.ensembles, program.train, seeds, own, evaluation, on_epoch)
             progress.update(task, completed=len({r.seed for r in records}) * program.train.epochs)
-        made = {**provenance("ablation"), "seconds": round(time.monotonic() - started)}
+        made = {**provenance("experiments.ablation"), "seconds": round(time.monotonic() - started)}
         return StudyResult("ablation", data.describe(), settings, made, tuple(records))
 
     return load_or_make(config.results_folder / program.file_name, settings, make)
@@ -262,7 +264,7 @@ def run(config: Config) -> dict[str, Any]:
             results.append(run_program(config, program, data, images, evaluation, progress))
             progress.advance(whole)
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data_dir", "folder", "out")}
-    made = {**provenance("ablation"), "seconds": sum(result.provenance["seconds"] for result in results)}
+    made = {**provenance("experiments.ablation"), "seconds": sum(result.provenance["seconds"] for result in results)}
     return {
         "experiment": "ablation",
         "data": data.describe(),
@@ -274,7 +276,7 @@ def run(config: Config) -> dict[str, Any]:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(config.results_folder)
+    use_compilation_cache()
     record = run(config)
     folder = config.out or config.results_folder
     save_record(record, "settings", folder, draw(record), to_markdown(record))

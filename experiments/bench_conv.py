@@ -22,7 +22,7 @@ import rich
 import tyro
 
 from be_jax import batch_ensemble, conv, models
-from experiments.common import provenance
+from be_jax.study import provenance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,7 @@ def main() -> None:
         "alone": compare(config, config.images, None, config.rounds),
         "in a loop": compare(config, config.images_in_loop, 2, 1),
         "config": {k: v for k, v in dataclasses.asdict(config).items() if k != "out"},
-        "provenance": provenance("bench_conv"),
+        "provenance": provenance("experiments.bench_conv"),
     }
     rich.print(result)
     if config.out:

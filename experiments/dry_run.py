@@ -34,10 +34,9 @@ from be_jax.data import crop_and_flip
 from be_jax.ensemble import Variables, count_parameters
 from be_jax.evaluate import CHUNK
 from be_jax.keys import Purpose, key_for
-from be_jax.study import Method
+from be_jax.study import Method, provenance
 from be_jax.train import Trainer, epoch_order, make_trainer
 from experiments import cifar10
-from experiments.common import provenance
 
 TRAIN_AND_VALIDATION = 50_000
 PLATFORMS = ("cuda", "tpu")
@@ -115,7 +114,7 @@ def dry_run(study: cifar10.Config, name: str, images: int) -> DryRun:
     data = stored(examples), shaped(examples)
     step = inspect(trainer.step, seed, shaped(), state, *data, shaped(*order.shape[1:]), donate=(2,))
     prediction = inspect(prediction_of(method), state.variables, stored(CHUNK), seed)
-    runs, steps_per_epoch = len(study.seeds_of(name)), len(order)
+    runs, steps_per_epoch = len(method.seeds), len(order)
     flops_per_epoch = steps_per_epoch * step.flops + study.validation_size / CHUNK * prediction.flops
     return DryRun(
         parameters=count_parameters(state.variables),
@@ -232,7 +231,7 @@ def main() -> None:
             "images": config.images,
             "study": dataclasses.asdict(study),
             "methods": {name: dataclasses.asdict(run) for name, run in runs.items()},
-            "provenance": provenance("dry_run"),
+            "provenance": provenance("experiments.dry_run"),
         }
         config.out.write_text(json.dumps(result, indent=1, default=str) + "\n")
 

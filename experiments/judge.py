@@ -37,11 +37,12 @@ from be_jax.judge import (
     sentence,
     size_curve,
 )
+from be_jax.npz import read_npz
 from be_jax.report import predictions_in, write_report
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, divergence, label
 from be_jax.results import StudyResult
 from be_jax.runs import seed_folder
-from experiments.common import provenance
+from be_jax.study import provenance
 from experiments.judge_report import Judgement, decisions, figures, made, reading
 from experiments.weights_report import STUDIES, Weights
 
@@ -101,7 +102,7 @@ def judge_study(config: Config) -> Judgement:
         "conditions": conditions(config.judge),
         "networks": len(networks),
         "notes": notes(result, weights),
-        "provenance": provenance("judge"),
+        "provenance": provenance("experiments.judge"),
     }
     measured = methods if result.pooled else [*methods, SINGLE]
     return Judgement(about, tuple(verdicts), equivalents(result, measured, runs, networks))
@@ -111,8 +112,7 @@ def runs_in(folder: Path) -> Runs:
     """(method, seed) to the predictions of that run, read whole."""
 
     def load(method: str, seed: int) -> Predictions:
-        with np.load(seed_folder(folder / method, seed) / "predictions.npz") as file:
-            return dict(file)
+        return read_npz(seed_folder(folder / method, seed) / "predictions.npz")
 
     return load
 

@@ -27,7 +27,7 @@ import tyro
 from rich.progress import track
 
 from be_jax.judge import JudgeConfig, Sample, Verdict, judge, of_pool, of_seeds, score_run
-from experiments.common import provenance
+from be_jax.study import provenance
 
 CLASSES, MEMBERS, SEEDS, NETWORKS, POOL_SEEDS = 10, 4, 5, 8, 3
 SHARES = {"single model": 0.0, "gain at the margin": 0.25, "gain at 1 - margin": 0.75, "deep ensemble": 1.0}
@@ -255,7 +255,7 @@ def main() -> None:
         "judge": dataclasses.asdict(margins),
         "rates": rates,
         "seconds": round(time.perf_counter() - started),
-        "provenance": provenance("judge_simulation"),
+        "provenance": provenance("experiments.judge_simulation"),
     }
     config.out.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -40,7 +40,9 @@ from be_jax.report.terminal import fitted
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import write_atomically
 from be_jax.scores import score_predictions
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from be_jax.study import provenance
+from be_jax.study.progress import progress_bars
+from experiments.common import use_compilation_cache
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
 from experiments.tabular_report import tables, to_markdown
 from experiments.together import outputs_of, recorded, train_together
@@ -156,7 +158,7 @@ def run(config: Config) -> list[StudyResult]:
             rows = split(dataset, config.seeds)
             records = [each for m in METHODS for each in run_method(config, dataset, rows, m, progress)]
             result = StudyResult(
-                f"tabular_{name}", described(dataset, rows), settings, provenance("tabular"), tuple(records)
+                f"tabular_{name}", described(dataset, rows), settings, provenance("experiments.tabular"), tuple(records)
             )
             result.save(config.out / f"{result.experiment}.json")
             results.append(result)
@@ -173,7 +175,7 @@ def described(dataset: Dataset, rows: Split) -> str:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(Path("runs/tabular"))
+    use_compilation_cache()
     results = run(config)
     console = Console()
     for table in tables(results):

@@ -36,9 +36,10 @@ from be_jax.parameter_space import as_deep_ensemble, match, score_parameters
 from be_jax.report.methods import DEEP_ENSEMBLE, label
 from be_jax.results import PoolRecord, StudyResult
 from be_jax.runs import TRAINED_WITH, RunError, read_config, seed_folder
-from be_jax.study import Method, kept_weights
+from be_jax.study import Method, kept_weights, provenance
+from be_jax.study.progress import progress_bars
 from experiments import cifar10, mnist
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from experiments.common import use_compilation_cache
 from experiments.weights_report import MATCHED, Unit, Weights, table
 
 STUDIES: Mapping[str, ModuleType] = {"mnist": mnist, "cifar10": cifar10}
@@ -145,7 +146,7 @@ def measure(config: Config) -> Weights:
         "data": study.result.data,
         "config": study.result.config,
         "num_inputs": len(inputs.labels),
-        "provenance": provenance("weights"),
+        "provenance": provenance("experiments.weights"),
     }
     return Weights(about, scores)
 
@@ -188,7 +189,7 @@ def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(config.runs)
+    use_compilation_cache()
     weights = measure(config)
     weights.save(config.runs / "weights.json")
     result = StudyResult.load(config.runs / "results.json")

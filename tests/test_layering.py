@@ -15,7 +15,7 @@ RANKS = [
         *("_lazy", "command_line", "files", "identity", "npz", "provenance"),
         *("conv", "rank1", "metrics", "config", "fast_init", "keys"),
     ),
-    ("layers", "ensemble", "full_rank", "models"),
+    ("layers", "ensemble", "full_rank", "models", "cost"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
     (
         "scores",

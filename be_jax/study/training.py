@@ -1,10 +1,9 @@
 """A method of a study, from nothing to scored runs: train what is not finished, predict, record."""
 
 import dataclasses
-import platform
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from be_jax.ensemble import Ensemble, Variables, count_parameters
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.fit import OnEpoch, fit
 from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
-from be_jax.results import RunRecord
+from be_jax.results import RunRecord, renamed
 from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
 from be_jax.scores import score_predictions
 from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState, make_trainer
@@ -29,11 +28,12 @@ Report = Callable[[str], None]
 
 @dataclasses.dataclass(frozen=True)
 class Method:
-    """A row of a study: its name (also of its folder), what is trained, and how."""
+    """A row of a study: its name (also of its folder), what is trained, how, and from which seeds."""
 
     name: str
     ensemble: Ensemble
     train: TrainConfig
+    seeds: tuple[int, ...] = ()
 
 
 def run_method(
@@ -106,7 +106,7 @@ def run_method(
                 if int(state.status) == DIVERGED:
                     say(f"{method.name}, seed {seed}: the loss was not finite at step {int(state.diverged_step)}")
                 else:
-                    run.save_predictions(predict_sets(predict, replicate(state.best, devices), seed, evaluation_sets()))
+                    run.save_predictions(predict_sets(predict, replicate(state.kept, devices), seed, evaluation_sets()))
                 run.log(_outcome(state))
             wait_for_hosts("the outcomes are written")
         records |= {seed: read_record(method.name, seed, folders[seed]) for seed in wanted}
@@ -148,12 +148,29 @@ def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
         seconds=len(epochs) * statistics.median(line["seconds"] for line in epochs),
         epochs=len(epochs),
         scores={} if diverged else score_predictions(run.load_predictions()),
-        **outcome,
+        curve=_curve(epochs),
+        **renamed(outcome),
     )
 
 
+def _curve(epochs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
+    """The logged epochs at which the fit of members was measured."""
+    measured = [line for line in epochs if "train_nll" in line]
+    of_members = ("train_nll", "train_accuracy")
+    return {
+        "epoch": tuple(line["epoch"] + 1 for line in measured),
+        **{name: tuple(_mean(line[name]) for line in measured) for name in of_members},
+        "validation_nll": tuple(_mean([line["validation_nll"]]) for line in measured),
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    """NaN where one of them was not finite, which is logged as null."""
+    return math.nan if None in values else statistics.fmean(v for v in values if v is not None)
+
+
 def kept_weights(method: Method, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
-    """The variables that the run in this folder kept: of its newest checkpoint, the best on validation data.
+    """The variables that the run in this folder kept: of its newest checkpoint.
 
     Raises:
       RunError: the folder holds no run, or no checkpoint.
@@ -168,35 +185,14 @@ def kept_weights(method: Method, data: StudyData, preprocess: Preprocess, folder
         raise RunError(f"{folder} holds no checkpoint; train the run anew, in another folder, to have its weights")
     trainer = make_trainer(method.ensemble, method.train, len(data.train.labels), preprocess)
     like = jax.eval_shape(trainer.init, jnp.uint32(0), data.train.images[:1])
-    return checkpoints.restore(steps[-1], like).best  # type: ignore[no-any-return]
-
-
-def environment() -> dict[str, Any]:
-    """Versions and hardware, for the provenance of a result."""
-    packages = ("be-jax", "jax", "jaxlib", "flax", "optax", "numpy")
-    devices = jax.local_devices()
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
-        "platform": platform.platform(),
-        "devices": f"{len(devices)} x {devices[0].device_kind}",
-        "processor": _processor(),
-    }
+    return checkpoints.restore(steps[-1], like).kept  # type: ignore[no-any-return]
 
 
 def _outcome(state: RunState) -> dict[str, Any]:
     status = {DIVERGED: "diverged", STOPPED: "stopped"}.get(int(state.status), "finished")
     return {
         "status": status,
-        "parameters": count_parameters(state.best),
-        "best_epoch": int(state.best_epoch),
+        "parameters": count_parameters(state.kept),
+        "kept_epoch": int(state.kept_epoch),
         "diverged_step": int(state.diverged_step) if status == "diverged" else None,
     }
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return platform.processor()
-    lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-    return f"{len(lines)} x {lines[0].split(':')[1].strip()}" if lines else platform.processor()
