@@ -251,10 +251,10 @@ def _opened(text: bytes, where: str) -> dict[str, Any]:
         raise RunError(f"{where} is damaged: {error}. {_KEPT}; move the run away to train anew") from error
     if not isinstance(record, dict):
         raise RunError(f"{where} was not written by be_jax. {_KEPT}; move the run away to train anew")
-    checksum = record.pop(CHECKSUM, None)
-    if checksum not in (None, _of_record(record)):
+    name, checksum = record.popitem() if record else (None, None)
+    if (name == CHECKSUM) != (checksum == _of_record(record)):  # damage to the name is damage too
         raise RunError(f"{where} does not match its checksum. {_KEPT}; move the run away to train anew")
-    return record
+    return record if name in (None, CHECKSUM) else {**record, name: checksum}
 
 
 def _of_record(record: Mapping[str, Any]) -> str:

@@ -19,18 +19,14 @@ def test_no_damage_is_accepted_or_ends_in_a_traceback():
 
 
 @pytest.mark.parametrize(
-    ("name", "careless"),
+    ("seed", "name", "careless"),
     [
-        ("be_jax.audit.arrays.read_npz", lambda path: dict(np.load(path))),
-        ("be_jax.runs.checksum_of", lambda path: "00000000"),
-        ("be_jax.runs._of_record", lambda record: None),
+        (0, "be_jax.audit.arrays.read_npz", lambda path: dict(np.load(path))),
+        (260, "be_jax.runs.checksum_of", lambda path: "00000000"),
+        (390, "be_jax.runs._of_record", lambda record: None),
     ],
 )
-def test_careless_reading_is_found_out(monkeypatch, name, careless):
+def test_careless_reading_is_found_out(monkeypatch, seed, name, careless):
+    """From a seed near one that shows it, which saves minutes."""
     monkeypatch.setattr(name, careless)
-    found = []
-    for seed in range(0, 1500, TRIES):
-        found += faults(seed)
-        if found:
-            return
-    pytest.fail("1500 damages, and none was seen")
+    assert faults(seed, 60)
