@@ -23,12 +23,13 @@ from be_jax.parallel import Spread, devices_of_hosts, is_first_host
 from be_jax.pool import score_pool
 from be_jax.results import PoolRecord, RunRecord, StudyResult
 from be_jax.runs import check_folder, exclusive, seed_folder
+from be_jax.study.convergence import SINGLE
 from be_jax.study.progress import progress_bars
 from be_jax.study.provenance import provenance
 from be_jax.study.training import Method, check_model, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
 
-POOL, DEEP_ENSEMBLE = "single", "deep_ensemble"
+POOL, DEEP_ENSEMBLE = SINGLE, "deep_ensemble"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +128,7 @@ def run_study(study: Study, module: str) -> StudyResult:
     result = StudyResult(
         study.name,
         study.data.describe(),
-        {**study.identity, "members": study.members},
+        {**study.identity, "members": study.members, "num_classes": study.data.num_classes},
         provenance(module),
         tuple(records),
         tuple(pool),
