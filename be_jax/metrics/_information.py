@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-
 _NEAR_CERTAIN = -1 / 16
 
 

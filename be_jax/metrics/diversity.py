@@ -53,7 +53,7 @@ def _mean_over_pairs(
     each = _information.Distribution.of(_information.sharpen(members))
 
     def add_pair(total: jax.Array, pair: jax.Array) -> tuple[jax.Array, None]:
-        first, second = (jax.tree.map(lambda values: values[k], each) for k in pair)
+        first, second = (_information.Distribution(each.log[k], each.p[k]) for k in pair)
         return total + divergence(first, second), None
 
     pairs = np.stack(np.triu_indices(m, 1), axis=1)
