@@ -25,9 +25,11 @@ def best_temperature(log_probs, labels):
     exact, rows = np.asarray(log_probs, np.float64), np.arange(len(labels))
 
     def slope(log_temperature):
-        tempered = special.log_softmax(exact / np.exp(log_temperature), -1)
+        tempered = exact / np.exp(log_temperature)
+        tempered = tempered - special.logsumexp(tempered, axis=-1, keepdims=True)
         mean = (np.exp(tempered) * np.where(np.isneginf(exact), 0, exact)).sum(-1)
-        weight = special.softmax(tempered[:, rows, labels], 0)
+        weight = np.exp(tempered[:, rows, labels])
+        weight /= weight.sum(0)
         return (weight * (np.where(weight == 0, mean, exact[:, rows, labels]) - mean)).sum(0).mean()
 
     return np.exp(optimize.brentq(slope, np.log(LOWEST), np.log(HIGHEST), xtol=1e-14))
