@@ -41,6 +41,8 @@ ARGUMENTS = {
     **dict.fromkeys(ERRORS, (MEMBERS, LABELS)),
     "temper": (MEMBERS, 2.0),
     "fit_temperature": (MEMBERS, LABELS),
+    "fit_member_temperatures": (MEMBERS, LABELS),
+    "is_impossible": (MEMBERS, LABELS),
     "detection": (MEMBERS[:, :10], MEMBERS[:, 10:]),
 }
 
@@ -58,7 +60,7 @@ def test_jit_is_no_jit_in_one_trace(name: str) -> None:
     expected = metric(*arguments)
     chex.assert_trees_all_close(traced(*arguments), expected, atol=1e-6)
     chex.assert_trees_all_close(traced(*map(jnp.asarray, arguments)), expected, atol=1e-6)
-    assert all(leaf.dtype in (jnp.float32, jnp.int32) for leaf in jax.tree.leaves(expected))
+    assert all(leaf.dtype in (jnp.float32, jnp.int32, jnp.bool) for leaf in jax.tree.leaves(expected))
 
 
 @pytest.mark.parametrize(

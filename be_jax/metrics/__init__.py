@@ -17,7 +17,7 @@ from be_jax.metrics.ood import Detection, detection
 from be_jax.metrics.ranking import aupr, auroc, fpr_at_tpr
 from be_jax.metrics.scoring import accuracy, brier, nll
 from be_jax.metrics.selective import aurc, coverage_at_risk, risk_at_coverage
-from be_jax.metrics.temperature import fit_temperature, temper
+from be_jax.metrics.temperature import fit_member_temperatures, fit_temperature, is_impossible, temper
 from be_jax.metrics.uncertainty import (
     Decomposition,
     decompose,
@@ -47,8 +47,10 @@ __all__ = [
     "disagreement_matrix",
     "ece",
     "error_kappa",
+    "fit_member_temperatures",
     "fit_temperature",
     "fpr_at_tpr",
+    "is_impossible",
     "max_probability_uncertainty",
     "mixture",
     "nll",

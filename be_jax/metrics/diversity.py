@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from be_jax.metrics import _check, _information
@@ -44,15 +45,20 @@ def disagreement_matrix(member_log_probs: ArrayLike, mask: ArrayLike | None = No
 
 
 @functools.partial(jax.jit, static_argnames="divergence")
-def _mean_over_pairs(divergence: Callable[[jax.Array, jax.Array], jax.Array], members: jax.Array) -> jax.Array:
-    """Mean [b] of a divergence over ordered pairs; shift s pairs member k with k + s, so memory stays O(m b c)."""
+def _mean_over_pairs(
+    divergence: Callable[[_information.Distribution, _information.Distribution], jax.Array], members: jax.Array
+) -> jax.Array:
+    """Mean [b] of a symmetric divergence over pairs, one pair after another: memory stays O(m b c)."""
     m, b, _ = members.shape
+    each = _information.Distribution.of(_information.sharpen(members))
 
-    def add_shift(total: jax.Array, shift: jax.Array) -> tuple[jax.Array, None]:
-        return total + jnp.sum(divergence(members, jnp.roll(members, shift, axis=0)), axis=0), None
+    def add_pair(total: jax.Array, pair: jax.Array) -> tuple[jax.Array, None]:
+        first, second = (_information.Distribution(each.log[k], each.p[k]) for k in pair)
+        return total + divergence(first, second), None
 
-    total, _ = jax.lax.scan(add_shift, jnp.zeros(b, members.dtype), jnp.arange(1, m))
-    return total / max(m * (m - 1), 1)
+    pairs = np.stack(np.triu_indices(m, 1), axis=1)
+    total, _ = jax.lax.scan(add_pair, jnp.zeros(b, members.dtype), jnp.asarray(pairs, jnp.int32))
+    return total / max(len(pairs), 1)
 
 
 def pairwise_kl(member_log_probs: ArrayLike) -> jax.Array:
@@ -61,7 +67,7 @@ def pairwise_kl(member_log_probs: ArrayLike) -> jax.Array:
     +inf where a member gives probability 0 to what another holds possible.
     """
     members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
-    return _mean_over_pairs(_information.kl, members)
+    return _mean_over_pairs(_information.jeffreys, members) / 2
 
 
 def pairwise_js(member_log_probs: ArrayLike) -> jax.Array:

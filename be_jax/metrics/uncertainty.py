@@ -34,9 +34,9 @@ def decompose(member_log_probs: ArrayLike) -> Decomposition:
     section 3; the last term is BALD, Houlsby et al. 2011). 0 <= epistemic <= log m. Epistemic is computed as that
     divergence, not as the difference of two entropies, so that it is accurate for members that are almost equal.
     """
-    members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
+    members, average = _sharp(member_log_probs)
     aleatoric = jnp.mean(_information.entropy(members), axis=0)
-    epistemic = jnp.mean(_information.kl(members, _information.log_mean_exp(members)[None]), axis=0)
+    epistemic = jnp.mean(_information.kl(members, average[None]), axis=0)
     return Decomposition(aleatoric + epistemic, aleatoric, epistemic)
 
 
@@ -49,4 +49,11 @@ def variation_ratio(member_log_probs: ArrayLike) -> jax.Array:
 
 def max_probability_uncertainty(member_log_probs: ArrayLike) -> jax.Array:
     """1 - max_c of the mixture's probability (Hendrycks & Gimpel 2017), to full relative precision near 0."""
-    return -jnp.expm1(jnp.max(mixture(member_log_probs), axis=1))
+    _, average = _sharp(member_log_probs)
+    return -jnp.expm1(jnp.max(average, axis=1))
+
+
+def _sharp(member_log_probs: ArrayLike) -> tuple[jax.Array, jax.Array]:
+    """Members [m, b, c] and their mixture [b, c], accurate however certain they are."""
+    members = _information.sharpen(_check.log_probs(member_log_probs, "m, b, c", "member_log_probs"))
+    return members, _information.sharpen(_information.log_mean_exp(members))
