@@ -4,9 +4,14 @@
 `Ensemble`; `be_jax.metrics` measures its predictions, log-probabilities in nats `[m, b, c]`.
 """
 
-from be_jax import fast_init, metrics, models, rank1
-from be_jax.ensemble import Ensemble, batch_ensemble, count_parameters, deep_ensemble, mc_dropout, single
-from be_jax.layers import PLAIN, Layers
+from typing import TYPE_CHECKING
+
+from be_jax._lazy import lazy
+
+if TYPE_CHECKING:
+    from be_jax import fast_init, metrics, models, rank1
+    from be_jax.ensemble import Ensemble, batch_ensemble, count_parameters, deep_ensemble, mc_dropout, single
+    from be_jax.layers import PLAIN, Layers
 
 __all__ = [
     "PLAIN",
@@ -23,3 +28,12 @@ __all__ = [
     "single",
 ]
 __version__ = "0.1.0"
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "ensemble": ("Ensemble", "batch_ensemble", "count_parameters", "deep_ensemble", "mc_dropout", "single"),
+        "layers": ("PLAIN", "Layers"),
+        **dict.fromkeys(("fast_init", "metrics", "models", "rank1"), ()),
+    },
+)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import rich
 import tyro
 
 from be_jax.config import check
+from be_jax.provenance import suggested
 from be_jax.report import predictions_in, write_report
 from be_jax.results import StudyResult
 
@@ -35,8 +35,9 @@ def check_chosen(name: str, values: Sequence[Any], choices: Sequence[Any]) -> No
 def show_report(result: StudyResult, folder: Path) -> None:
     """Writes the report of a finished study into its folder, and says where it is and how to have it judged."""
     page = write_report(result, predictions_in(folder, result), folder / "report.html")
-    rich.print(f"\nresults: {folder / 'results.json'}\nreport:  {page}")
-    rich.print(f"To open it with a verdict on each claim: python -m experiments.judge {folder}")
+    print(f"\nresults: {folder / 'results.json'}\nreport:  {page}")
+    judge = suggested("experiments.judge", folder)
+    print(f"To open it with a verdict on each claim: {judge}")
 
 
 def use_compilation_cache() -> None:

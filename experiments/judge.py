@@ -37,6 +37,7 @@ from be_jax.judge import (
     sentence,
     size_curve,
 )
+from be_jax.npz import read_npz
 from be_jax.report import predictions_in, write_report
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, divergence, label
 from be_jax.results import StudyResult
@@ -111,8 +112,7 @@ def runs_in(folder: Path) -> Runs:
     """(method, seed) to the predictions of that run, read whole."""
 
     def load(method: str, seed: int) -> Predictions:
-        with np.load(seed_folder(folder / method, seed) / "predictions.npz") as file:
-            return dict(file)
+        return read_npz(seed_folder(folder / method, seed) / "predictions.npz")
 
     return load
 

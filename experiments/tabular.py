@@ -34,12 +34,12 @@ from be_jax import (
 )
 from be_jax.config import ConfigError, TrainConfig, check
 from be_jax.ensemble import Variables
-from be_jax.evaluate import score_predictions
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN, gaussian
 from be_jax.metrics import regression
 from be_jax.report.terminal import fitted
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import write_atomically
+from be_jax.scores import score_predictions
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
 from experiments.common import use_compilation_cache

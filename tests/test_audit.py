@@ -16,12 +16,12 @@ from rich.console import Console
 
 from be_jax import metrics
 from be_jax.audit import AuditError, References, audit, print_audit, read_predictions, score_test_members, write_audit
-from be_jax.evaluate import score_predictions
 from be_jax.judge import JudgeConfig, networks_of
 from be_jax.pool import ensemble_of, score_pool
 from be_jax.report.tables import tables
 from be_jax.results import PoolRecord, RunRecord, StudyResult
 from be_jax.runs import RunFolder, seed_folder
+from be_jax.scores import score_predictions
 from experiments import judge as experiment
 
 SEEDS = (42, 69, 123)
@@ -160,7 +160,8 @@ def test_the_terminal_opens_with_the_verdicts(found):
     console = Console(record=True, width=300, file=io.StringIO())
     print_audit(found, console)
     text = console.export_text()
-    assert text.startswith("• C1, mine is worse than a deep ensemble: ")
+    assert text.startswith(f"• {found.headline[:40]}")
+    assert text.index("• C1, mine is worse than a deep ensemble: ") < text.index("a member, on average")
     assert "Worth in independent networks" in text
     assert "It is worth, in independent networks: " in text
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from be_jax.evaluate import score_predictions
 from be_jax.judge import score_run, scores
+from be_jax.scores import score_predictions
 from experiments.judge_simulation import draw_networks, draw_world
 
 EXAMPLES = 330

@@ -11,10 +11,26 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "be_jax"
 
 RANKS = [
-    ("conv", "rank1", "metrics", "config", "fast_init", "keys"),
+    (
+        *("_lazy", "command_line", "files", "identity", "npz", "provenance"),
+        *("conv", "rank1", "metrics", "config", "fast_init", "keys"),
+    ),
     ("layers", "ensemble", "full_rank", "models", "cost"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
-    ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "judge"),
+    (
+        "scores",
+        "checkpoint",
+        "runs",
+        "results",
+        "data",
+        "evaluate",
+        "fit",
+        "pool",
+        "study",
+        "report",
+        "parameter_space",
+        "judge",
+    ),
     ("audit",),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}

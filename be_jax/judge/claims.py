@@ -13,8 +13,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from statsmodels.stats.multitest import multipletests
-
 from be_jax.judge import evidence, hypotheses
 from be_jax.judge.evidence import Decision, Evidence, weigh
 from be_jax.judge.margins import JudgeConfig
@@ -134,6 +132,8 @@ def _units(name: str, *samples: Sample) -> dict[str, int]:
 
 def _decided(family: list[Evidence], level: float) -> list[Evidence]:
     """The rows with Holm's p-values over all of them."""
+    from statsmodels.stats.multitest import multipletests  # takes a second, which commands that judge nothing need not
+
     adjusted = multipletests([row.p for row in family], method="holm")[1]
     return [row.decided(float(p), level) for row, p in zip(family, adjusted, strict=True)]
 

@@ -9,7 +9,7 @@ log-likelihood; any score of `equivalent_scores` serves.
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -29,7 +29,7 @@ from be_jax.judge.scores import (
     of_set,
     quality_scores,
 )
-from be_jax.pool import ensemble_of, subsets
+from be_jax.pool import OF_MEMBERS, ensemble_of, subsets
 
 RESAMPLES = 2000
 
@@ -89,7 +89,10 @@ def equivalent_scores(predictions: Predictions) -> Scores:
 
 
 def size_curve(
-    networks: Sequence[Predictions], largest: int | None = None, factor: str = "networks"
+    networks: Sequence[Predictions],
+    largest: int | None = None,
+    factor: str = "networks",
+    score: Callable[[Predictions], Scores] = equivalent_scores,
 ) -> dict[int, Sample]:
     """Deep ensembles of every size from 1 on, from a pool of N networks: the scale of the equivalent.
 
@@ -97,6 +100,7 @@ def size_curve(
       networks: predictions of each, with one member each (`networks_of` takes deep ensembles apart).
       largest: the last size; N - 1, the largest that an interval can be given for, where it is not given.
       factor: name of the networks as units, see `Sample`.
+      score: of predictions.
 
     Raises:
       ValueError: fewer than 3 networks, or a largest size that is not in 2 .. N - 1.
@@ -109,7 +113,7 @@ def size_curve(
     curve = {}
     for size in range(1, largest + 1):
         chosen = subsets(len(networks), size)
-        scores = tuple(equivalent_scores(ensemble_of([networks[i] for i in subset])) for subset in chosen)
+        scores = tuple(score(ensemble_of([networks[i] for i in subset])) for subset in chosen)
         curve[size] = Sample(scores, factor, membership(chosen, len(networks)))
     return curve
 
@@ -117,9 +121,9 @@ def size_curve(
 def networks_of(deep_ensembles: Sequence[Predictions]) -> list[dict[str, np.ndarray]]:
     """The networks of deep ensembles, apart: a pool."""
     return [
-        {name: array[k : k + 1] if name.endswith("/log_probs") else array for name, array in predictions.items()}
+        {name: array[k : k + 1] if name.endswith(OF_MEMBERS) else array for name, array in predictions.items()}
         for predictions in deep_ensembles
-        for k in range(len(predictions["test/log_probs"]))
+        for k in range(len(next(array for name, array in predictions.items() if name.endswith(OF_MEMBERS))))
     ]
 
 

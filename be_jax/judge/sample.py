@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -72,13 +72,19 @@ def of_seeds(runs: Sequence[Scores], factor: str = "seeds") -> Sample:
     return Sample(tuple(runs), factor, np.eye(len(runs), dtype=bool))
 
 
-def of_pool(networks: Sequence[Predictions], size: int, factor: str = "networks") -> Sample:
+def of_pool(
+    networks: Sequence[Predictions],
+    size: int,
+    factor: str = "networks",
+    score: Callable[[Predictions], Scores] = score_run,
+) -> Sample:
     """Deep ensembles of `size` members from a pool of independent networks: a U-statistic of the networks.
 
     Args:
       networks: predictions of each, with one member each.
       size: l; the pool must have more networks, since each is left out in turn.
       factor: see `Sample`. Single networks are the sample of size 1.
+      score: of predictions.
 
     Raises:
       ValueError: `size` is not below the number of networks.
@@ -88,7 +94,7 @@ def of_pool(networks: Sequence[Predictions], size: int, factor: str = "networks"
             f"deep ensembles of {size} from a pool of {len(networks)} networks have no interval; pass more networks"
         )
     chosen = subsets(len(networks), size)
-    scores = tuple(score_run(ensemble_of([networks[i] for i in subset])) for subset in chosen)
+    scores = tuple(score(ensemble_of([networks[i] for i in subset])) for subset in chosen)
     return Sample(scores, factor, membership(chosen, len(networks)))
 
 

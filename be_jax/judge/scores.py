@@ -28,7 +28,7 @@ def score_run(predictions: Predictions) -> Scores:
     """Scores of one run, on all examples and without each block of them.
 
     Sets of the same size have the same blocks, so a block holds the same images in `test` as in its corrupted versions.
-    Metrics have the names and values of `be_jax.evaluate.score_predictions`: `accuracy`, `nll`, `brier` and `ece` of
+    Metrics have the names and values of `be_jax.scores.score_predictions`: `accuracy`, `nll`, `brier` and `ece` of
     labelled sets; `auroc_max_probability` and `auroc_epistemic` of `ood/<name>` against `test`; and `epistemic`,
     `disagreement` and `pairwise_js` of all.
 

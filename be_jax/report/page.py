@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
+from be_jax.files import write_atomically
 from be_jax.judge import Verdict, sentence
 from be_jax.report.answer import answer
 from be_jax.report.claims import claims_table
@@ -46,8 +47,7 @@ def write_report(result: StudyResult, load: Load, path: Path, verdicts: Sequence
         provenance=flattened(result.provenance),
         config=flattened(result.config),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_atomically(path, page)
     return path
 
 

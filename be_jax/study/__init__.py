@@ -1,7 +1,7 @@
 """A study: what an experiment describes, and the library trains, predicts, scores and records."""
 
+from be_jax.provenance import environment, provenance
 from be_jax.study.convergence import Convergence, convergence, undertrained
-from be_jax.study.provenance import environment, provenance
 from be_jax.study.study import Execution, Study, run_study
 from be_jax.study.training import Method, kept_weights, run_method
 

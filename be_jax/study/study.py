@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import rich
 from rich.progress import Progress, track
 
 from be_jax.config import check
 from be_jax.data import StudyData
 from be_jax.evaluate import EvaluationSet
+from be_jax.npz import read_npz
 from be_jax.parallel import Spread, devices_of_hosts, is_first_host
 from be_jax.pool import score_pool
+from be_jax.provenance import provenance
 from be_jax.results import PoolRecord, RunRecord, StudyResult
 from be_jax.runs import check_folder, exclusive, seed_folder
 from be_jax.study.convergence import SINGLE
 from be_jax.study.progress import progress_bars
-from be_jax.study.provenance import provenance
 from be_jax.study.training import Method, check_model, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
 
@@ -195,7 +195,7 @@ def _score_pool(study: Study, records: Sequence[RunRecord]) -> list[PoolRecord]:
     if any(method.name == DEEP_ENSEMBLE for method in study.methods):
         return []
     whole = [record for record in records if record.method == POOL and record.status != "diverged"]
-    networks = [dict(np.load(seed_folder(study.folder / POOL, r.seed) / "predictions.npz")) for r in whole]
+    networks = [read_npz(seed_folder(study.folder / POOL, r.seed) / "predictions.npz") for r in whole]
     seeds = tuple(record.seed for record in whole)
     pool = []
     sizes = range(1, min(len(whole), 2 * study.members) + 1)

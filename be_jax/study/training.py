@@ -14,11 +14,12 @@ from be_jax.checkpoint import CheckpointFolder
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import StudyData
 from be_jax.ensemble import Ensemble, Variables, count_parameters
-from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_predictions
+from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.fit import OnEpoch, fit
 from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
 from be_jax.results import RunRecord, renamed
 from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
+from be_jax.scores import score_predictions
 from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState, make_trainer
 
 EvaluationSets = Callable[[], Mapping[str, EvaluationSet]]

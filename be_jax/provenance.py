@@ -18,6 +18,11 @@ def provenance(module: str) -> dict[str, Any]:
     return {"command": command(module), "date": date.today().isoformat(), **environment()}
 
 
+def suggested(module: str, *arguments: object) -> str:
+    """A command for the reader's shell."""
+    return shlex.join(["python", "-m", module, *map(str, arguments)])
+
+
 def command(module: str) -> str:
     """The command line as typed, but for folders, which are of this machine only: `--data-dir DATA_DIR`."""
     shown, args = [], iter(sys.argv[1:])

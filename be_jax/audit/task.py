@@ -1,0 +1,49 @@
+"""What is audited, classification or regression: how its predictions are scored, judged and told of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from be_jax.judge import JudgeConfig
+from be_jax.judge import Scores as JackknifeScores
+from be_jax.report.columns import Metric
+from be_jax.report.figures.illustration import Illustration
+from be_jax.report.predictions import Load
+from be_jax.report.table import Table
+from be_jax.results import StudyResult
+
+Predictions = Mapping[str, np.ndarray]
+Scores = Mapping[str, float]
+
+
+class Task(NamedTuple):
+    """One kind of prediction.
+
+    Attributes:
+      described: from a run's predictions to one line on their sets and sizes.
+      score: from a run's predictions to `{set: {metric: value}}`.
+      score_members: the same of its members on `test`, averaged over them, and how alike they are.
+      score_run: from a run's predictions to the scores that are judged, also without each block of examples.
+      score_equivalent: the same of those that are compared with ensembles of every size.
+      judged: from what the judgement is decided by to the same with the names of the metrics that are judged.
+      scales: (set, metric) of `score_equivalent`, in order; OOD sets come after them.
+      primary: the metric that an audit opens with.
+      found: sentences on the ensemble and its members, from (name, result, scores of members).
+      tables: from (name, result, scores of members), those that need no reference first.
+      detailed: more tables, of the result.
+      figures: from (result, load).
+    """
+
+    described: Callable[[Predictions], str]
+    score: Callable[[Predictions], dict[str, dict[str, float]]]
+    score_members: Callable[[Predictions], dict[str, float]]
+    score_run: Callable[[Predictions], JackknifeScores]
+    score_equivalent: Callable[[Predictions], JackknifeScores]
+    judged: Callable[[JudgeConfig], JudgeConfig]
+    scales: Sequence[tuple[str, str]]
+    primary: Metric
+    found: Callable[[str, StudyResult, Sequence[Scores]], list[str]]
+    tables: Callable[[str, StudyResult, Sequence[Scores]], list[Table]]
+    detailed: Callable[[StudyResult], list[Table]]
+    figures: Callable[[StudyResult, Load], list[Illustration]]
