@@ -19,7 +19,6 @@ same command goes on from there. A finished run is not trained again.
 import dataclasses
 import functools
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,12 +31,10 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import batch_ensemble, fast_init, mc_dropout, models, single
-from be_jax.checkpoint import CheckpointError
 from be_jax.config import ConfigError, TrainConfig, check
 from be_jax.cost import as_costly
 from be_jax.data import (
     COLOUR_CORRUPTIONS,
-    DataUnavailableError,
     Examples,
     StudyData,
     as_float,
@@ -58,8 +55,8 @@ from be_jax.keys import Purpose, key_for
 from be_jax.parallel import Hosts, connect, is_first_host
 from be_jax.report import print_tables
 from be_jax.results import StudyResult
-from be_jax.runs import RunError
 from be_jax.study import Execution, Method, Study, run_study
+from experiments import command_line
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, show_report, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the 50,000 training images
@@ -93,6 +90,9 @@ PUBLISHED = TrainConfig(
     milestones=(25, 50),
     weight_decay=5e-4,
 )
+
+NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "hosts", "execution")
+"""Fields that do not determine the numbers of a run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,12 +167,6 @@ class Config:
     @property
     def folder(self) -> Path:
         return self.out or Path("runs") / f"cifar10_{self.preset}"
-
-    def identity(self, data: StudyData) -> dict[str, object]:
-        """What determines a run's result, beside its method and seed."""
-        not_part = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "hosts", "execution")
-        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in not_part}
-        return {**fields, "data_sizes": data.describe()}
 
 
 CPU = Config(
@@ -301,7 +295,8 @@ def make_study(config: Config) -> Study:
         members=config.members,
         preprocess=preprocess,
         evaluation_sets=lambda progress: evaluation_sets(config, data, progress),
-        identity=config.identity(data),
+        config=config,
+        not_part=NOT_PART,
         augment=crop_and_flip,
         execution=config.execution,
     )
@@ -330,9 +325,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, CheckpointError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from the last checkpoint")
+    command_line.run(main)

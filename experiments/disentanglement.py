@@ -12,6 +12,7 @@ finished are not trained again.
 """
 
 import dataclasses
+import functools
 import json
 import sys
 import time
@@ -143,7 +144,7 @@ def run(config: Config) -> dict[str, Any]:
             path = config.results_folder / f"size_{size}_noise_{noise:g}.json"
             settings = json.loads(json.dumps(_settings(config, size, noise)))
             cells[size, noise] = load_or_make(
-                path, settings, lambda size=size, noise=noise: run_cell(config, data, evaluation, size, noise)
+                path, settings, functools.partial(run_cell, config, data, evaluation, size, noise)
             )
     results = list(cells.values())
     return {

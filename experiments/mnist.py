@@ -14,7 +14,6 @@ Interrupt it at any moment: the same command goes on from there. A finished run 
 
 import dataclasses
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,12 +24,10 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import batch_ensemble, deep_ensemble, fast_init, mc_dropout, models, single
-from be_jax.checkpoint import CheckpointError
 from be_jax.config import BatchMode, ConfigError, TrainConfig, check
 from be_jax.cost import as_costly
 from be_jax.data import (
     CORRUPTIONS,
-    DataUnavailableError,
     StudyData,
     as_float,
     embedded_mnist,
@@ -42,13 +39,16 @@ from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
 from be_jax.report import print_tables
 from be_jax.results import StudyResult
-from be_jax.runs import RunError
 from be_jax.study import Execution, Method, Study, run_study
+from experiments import command_line
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, show_report, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # of the 60,000 training images
 
 METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "copies", "single_wide")
+
+NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "execution")
+"""Fields that do not determine the numbers of a run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +110,6 @@ class Config:
     @property
     def folder(self) -> Path:
         return self.out or Path("runs") / f"mnist_{self.preset}"
-
-    def identity(self, data: StudyData) -> dict[str, object]:
-        """What determines a run's result, beside its method and seed."""
-        not_part = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "execution")
-        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in not_part}
-        return {**fields, "data_sizes": data.describe()}
 
 
 FULL = Config(preset="full", data="tfds", pool_size=40, seeds=tuple(range(POOL_SEEDS_BELOW, POOL_SEEDS_BELOW + 20)))
@@ -211,7 +205,8 @@ def make_study(config: Config) -> Study:
         members=config.members,
         preprocess=preprocess,
         evaluation_sets=lambda progress: evaluation_sets(config, data, progress),
-        identity=config.identity(data),
+        config=config,
+        not_part=NOT_PART,
         execution=config.execution,
     )
 
@@ -236,9 +231,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, CheckpointError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from the last checkpoint")
+    command_line.run(main)

@@ -118,7 +118,7 @@ def reopened(config: Config) -> Study:
 
 def _settings(module: Any, record: Mapping[str, Any]) -> Any:
     """The configuration of a study from the record of one of its runs; computing in float32."""
-    fields = {k: v for k, v in record.items() if k not in ("data_sizes", "method", "seed", TRAINED_WITH)}
+    fields = {k: v for k, v in record.items() if k not in ("data_sizes", "data_hash", "method", "seed", TRAINED_WITH)}
     if "dtype" in fields:
         fields["dtype"] = "float32"
     try:

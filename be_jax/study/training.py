@@ -45,6 +45,7 @@ def run_method(
     identity: Mapping[str, Any],
     seeds: Sequence[int],
     *,
+    defaults: Mapping[str, Any] | None = None,
     augment: Augment | None = None,
     together: bool = True,
     devices: Sequence[jax.Device] | None = None,
@@ -63,6 +64,7 @@ def run_method(
       folder: the experiment's folder; runs are in `<folder>/<method>/seed_<seed>`.
       identity: JSON-compatible record of everything else that determines a run's result.
       seeds: seeds to run.
+      defaults: of what a record does not name; see `be_jax.identity`.
       augment: of training images; see `be_jax.train.make_trainer`.
       together: train all new seeds in one program, or one after the other (with `spread="networks"`, one per device).
       devices: devices to use, of all hosts; all of them by default.
@@ -79,9 +81,7 @@ def run_method(
     for group in programs(method_folder, seeds, seeds_at_once(len(seeds), together, spread, len(devices))):
         wait_for_hosts("the groups are read")
         folders = {
-            seed: RunFolder(
-                seed_folder(method_folder, seed), run_config(identity, method.name, seed), trained_with=group
-            )
+            seed: RunFolder(seed_folder(method_folder, seed), run_config(identity, method.name, seed), group, defaults)
             for seed in group
         }
         wait_for_hosts("the folders are made")
