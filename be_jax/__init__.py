@@ -4,9 +4,10 @@
 `Ensemble`; `be_jax.metrics` measures its predictions, log-probabilities in nats `[m, b, c]`.
 """
 
-from be_jax import fast_init, metrics, models, rank1
+from be_jax import metrics
 from be_jax.ensemble import Ensemble, batch_ensemble, count_parameters, deep_ensemble, mc_dropout, single
 from be_jax.layers import PLAIN, Layers
+from be_jax.nn import fast_init, models, rank1
 
 __all__ = [
     "PLAIN",

@@ -21,8 +21,8 @@ import jax
 import jax.numpy as jnp
 from flax.errors import ScopeParamShapeError
 
-from be_jax import fast_init
 from be_jax.layers import Conv, Dense, Dropout, Layers
+from be_jax.nn import fast_init
 
 Variables = Mapping[str, Any]
 

@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from be_jax import fast_init
 from be_jax.ensemble import Ensemble, batch_ensemble
+from be_jax.nn import fast_init
 
 
 class Dense(nn.Module):

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
-from be_jax import rank1
-from be_jax.conv import conv_general_dilated
-from be_jax.fast_init import FastInit, rank_scale
+from be_jax.nn import rank1
+from be_jax.nn.conv import conv_general_dilated
+from be_jax.nn.fast_init import FastInit, rank_scale
 
 _CONV = partial(nn.Conv, conv_general_dilated=conv_general_dilated)
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import pytest
 
 import be_jax
-from be_jax import fast_init
 from be_jax.layers import Conv, Dense, Layers
+from be_jax.nn import fast_init
 
 M, B = 4, 32
 INIT = {"init_r": fast_init.random_sign(), "init_s": fast_init.random_sign()}

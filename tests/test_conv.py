@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import be_jax
-from be_jax import conv
+from be_jax.nn import conv
 
 
 def normal(seed, shape):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import be_jax
-from be_jax import fast_init, rank1
-from be_jax.models import MLP, LeNet
+from be_jax.nn import fast_init, rank1
+from be_jax.nn.models import MLP, LeNet
 
 KEY = jax.random.key(0)
 X = jax.random.normal(jax.random.key(1), (6, 28, 28, 1))

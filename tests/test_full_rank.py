@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import be_jax
-from be_jax import models
 from be_jax.full_rank import full_rank
+from be_jax.nn import models
 
 M = 3
 MODEL = models.MLP(features=(6,), num_classes=4)

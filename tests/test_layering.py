@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "be_jax"
 
 RANKS = [
-    ("conv", "rank1", "metrics", "config", "fast_init", "keys"),
-    ("layers", "ensemble", "full_rank", "models"),
+    ("metrics", "config", "keys"),
+    ("nn", "layers", "ensemble", "full_rank"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
     ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "judge"),
     ("audit",),

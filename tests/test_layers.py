@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from be_jax import fast_init
 from be_jax.layers import Conv, Dense, Dropout
+from be_jax.nn import fast_init
 
 ONES = {"init_r": fast_init.ones(), "init_s": fast_init.ones()}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import be_jax
-from be_jax import models
+from be_jax.nn import models
 
 X = jnp.zeros((2, 32, 32, 3))
 

@@ -13,8 +13,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 import be_jax
 from be_jax import parameter_space as space
 from be_jax.full_rank import full_rank
-from be_jax.models import MLP, LeNet, WideResNet, cifar_resnet
-from be_jax.rank1 import effective_kernel
+from be_jax.nn.models import MLP, LeNet, WideResNet, cifar_resnet
+from be_jax.nn.rank1 import effective_kernel
 
 
 class ConvNet(nn.Module):

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from be_jax import rank1
 from be_jax.ensemble import Ensemble, Variables, deep_ensemble
 from be_jax.layers import PLAIN
+from be_jax.nn import rank1
 
 
 def as_deep_ensemble(ensemble: Ensemble, variables: Variables) -> tuple[Ensemble, dict[str, Any]]:

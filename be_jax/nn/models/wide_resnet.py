@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from be_jax.layers import PLAIN, Layers
-from be_jax.models.resnet import check_images, make_layers, mean_of_places
+from be_jax.nn.models.resnet import check_images, make_layers, mean_of_places
 
 
 class WideResNet(nn.Module):

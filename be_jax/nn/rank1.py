@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from be_jax.conv import Padding, conv2d
+from be_jax.nn.conv import Padding, conv2d
 
 
 def dense(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
