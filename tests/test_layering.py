@@ -12,7 +12,7 @@ PACKAGE = ROOT / "be_jax"
 
 RANKS = [
     ("metrics", "config", "keys"),
-    ("nn", "layers", "ensemble", "full_rank"),
+    ("nn", "ensemble", "construct"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
     ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "judge"),
     ("audit",),
