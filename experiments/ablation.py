@@ -29,8 +29,8 @@ from rich.progress import Progress
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, models, single
 from be_jax.config import ConfigError, TrainConfig, check
+from be_jax.construct import full_rank
 from be_jax.data import DataUnavailableError, StudyData
-from be_jax.full_rank import full_rank
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.ratios import MIN_SEEDS
 from be_jax.results import RunRecord, StudyResult

@@ -21,7 +21,8 @@ import jax.numpy as jnp
 import rich
 import tyro
 
-from be_jax import batch_ensemble, conv, models
+from be_jax import batch_ensemble, models
+from be_jax.nn import conv
 from be_jax.study import provenance
 
 

@@ -11,7 +11,7 @@ import pytest
 import be_jax
 from be_jax.config import TrainConfig
 from be_jax.data import as_float
-from be_jax.models import cifar_resnet
+from be_jax.nn.models import cifar_resnet
 from be_jax.train import TrainState, epoch_order, make_trainer
 
 STEPS, BATCH = 30, 16

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from be_jax.cost import as_costly, forward_flops
-from be_jax.models import MLP, cifar_resnet
+from be_jax.nn.models import MLP, cifar_resnet
 
 
 def mlp(width):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from be_jax import fast_init, rank1
+from be_jax.nn import fast_init, rank1
 
 INITS = [fast_init.random_sign(), fast_init.normal(0.5), fast_init.normal(0.0), fast_init.ones()]
 

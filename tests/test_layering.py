@@ -11,11 +11,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "be_jax"
 
 RANKS = [
-    (
-        *("_lazy", "command_line", "files", "identity", "npz", "provenance"),
-        *("conv", "rank1", "metrics", "config", "fast_init", "keys"),
-    ),
-    ("layers", "ensemble", "full_rank", "models", "cost"),
+    ("_lazy", "command_line", "files", "identity", "npz", "provenance", "metrics", "config", "keys"),
+    ("nn", "ensemble", "construct", "cost"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
     (
         "scores",

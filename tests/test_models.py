@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import be_jax
-from be_jax import models
+from be_jax.nn import models
 
 X = jnp.zeros((2, 32, 32, 3))
 
@@ -18,7 +18,7 @@ def count(ensemble):
 def test_parameters_of_resnet_18():
     model = models.ResNet18()
     assert count(be_jax.single(model)) == 11_173_962
-    assert count(be_jax.batch_ensemble(model, 4)) == 11_210_652
+    assert count(be_jax.batch_ensemble(model, 4)) == 11_210_662
     assert count(be_jax.deep_ensemble(model, 4)) == 44_695_848
 
 

@@ -8,8 +8,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from be_jax.layers import PLAIN, Layers
-
 HE_NORMAL = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
@@ -26,7 +24,6 @@ class ResNet(nn.Module):
       num_classes: c.
       dropout_rate: between the two convolutions of each block.
       dtype: of the computation; parameters and batch statistics are float32.
-      layers: what it is built from.
     """
 
     blocks: Sequence[int] = (2, 2, 2, 2)
@@ -35,12 +32,11 @@ class ResNet(nn.Module):
     num_classes: int = 10
     dropout_rate: float = 0.0
     dtype: Any = jnp.float32
-    layers: Layers = PLAIN
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         check_images(self, x)
-        conv, norm, drop = make_layers(self.layers, self.dtype, self.dropout_rate, train)
+        conv, norm, drop = make_layers(self.dtype, self.dropout_rate, train)
         x = nn.relu(norm()(conv(self.widths[0], (3, 3), strides=self.stem_stride)(x.astype(self.dtype))))
         for stage, (blocks, width) in enumerate(zip(self.blocks, self.widths, strict=True)):
             for block in range(blocks):
@@ -50,7 +46,7 @@ class ResNet(nn.Module):
                 if x.shape != y.shape:
                     x = norm()(conv(width, (1, 1), strides=stride)(x))
                 x = nn.relu(x + y)
-        return self.layers.Dense(self.num_classes, dtype=self.dtype)(mean_of_places(x)).astype(jnp.float32)
+        return nn.Dense(self.num_classes, dtype=self.dtype)(mean_of_places(x)).astype(jnp.float32)
 
 
 ResNet18 = partial(ResNet, blocks=(2, 2, 2, 2), widths=(64, 128, 256, 512))
@@ -72,12 +68,12 @@ def cifar_resnet(depth: int, width: int = 16, **fields: Any) -> ResNet:
     return ResNet(blocks=(blocks,) * 3, widths=(width, 2 * width, 4 * width), **fields)
 
 
-def make_layers(layers: Layers, dtype: Any, dropout_rate: float, train: bool) -> tuple[Any, Any, Any]:
+def make_layers(dtype: Any, dropout_rate: float, train: bool) -> tuple[Any, Any, Any]:
     """Convolution, normalisation and dropout, as residual networks use them."""
     return (
-        partial(layers.Conv, use_bias=False, dtype=dtype, kernel_init=HE_NORMAL),
-        partial(layers.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-5, dtype=dtype),
-        partial(layers.Dropout, dropout_rate, deterministic=not train),
+        partial(nn.Conv, use_bias=False, dtype=dtype, kernel_init=HE_NORMAL),
+        partial(nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-5, dtype=dtype),
+        partial(nn.Dropout, dropout_rate, deterministic=not train),
     )
 
 

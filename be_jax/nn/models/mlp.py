@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax
 
-from be_jax.layers import PLAIN, Layers
-
 
 class MLP(nn.Module):
     """The study's MNIST network, 784-64-32-16-10 by default: dense layers, ReLU and dropout.
@@ -17,12 +15,11 @@ class MLP(nn.Module):
     features: Sequence[int] = (64, 32, 16)
     num_classes: int = 10
     dropout_rate: float = 0.0
-    layers: Layers = PLAIN
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         x = x.reshape(x.shape[0], -1)
         for features in self.features:
-            x = nn.relu(self.layers.Dense(features)(x))
-            x = self.layers.Dropout(self.dropout_rate)(x, deterministic=not train)
-        return self.layers.Dense(self.num_classes)(x)
+            x = nn.relu(nn.Dense(features)(x))
+            x = nn.Dropout(self.dropout_rate)(x, deterministic=not train)
+        return nn.Dense(self.num_classes)(x)

@@ -7,8 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from be_jax.layers import PLAIN, Layers
-from be_jax.models.resnet import check_images, make_layers, mean_of_places
+from be_jax.nn.models.resnet import check_images, make_layers, mean_of_places
 
 
 class WideResNet(nn.Module):
@@ -22,7 +21,6 @@ class WideResNet(nn.Module):
       num_classes: c.
       dropout_rate: between the two convolutions of each block.
       dtype: of the computation; parameters and batch statistics are float32.
-      layers: what it is built from.
     """
 
     depth: int = 28
@@ -30,7 +28,6 @@ class WideResNet(nn.Module):
     num_classes: int = 10
     dropout_rate: float = 0.0
     dtype: Any = jnp.float32
-    layers: Layers = PLAIN
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
@@ -38,7 +35,7 @@ class WideResNet(nn.Module):
         blocks, rest = divmod(self.depth - 4, 6)
         if blocks < 1 or rest:
             raise ValueError(f"depth must be 6 n + 4 with n >= 1 (10, 16, 22, 28, ...); got {self.depth}")
-        conv, norm, drop = make_layers(self.layers, self.dtype, self.dropout_rate, train)
+        conv, norm, drop = make_layers(self.dtype, self.dropout_rate, train)
         x = conv(16, (3, 3))(x.astype(self.dtype))
         for stage in range(3):
             for block in range(blocks):
@@ -48,7 +45,7 @@ class WideResNet(nn.Module):
                 y = conv(width, (3, 3))(drop()(y))
                 x = y + (x if x.shape == y.shape else conv(width, (1, 1), strides=stride)(activated))
         x = mean_of_places(nn.relu(norm()(x)))
-        return self.layers.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
+        return nn.Dense(self.num_classes, dtype=self.dtype)(x).astype(jnp.float32)
 
 
 WideResNet28x10 = partial(WideResNet, depth=28, width=10)

@@ -11,38 +11,85 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-Sampler = Callable[[jax.Array, tuple[int, ...]], jax.Array]
+
+class FastInit:
+    """A distribution of fast weights, compared by value: how to draw it, and the two moments `rank_scale` needs."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables, such as `normal(0.5)`."""
+        raise NotImplementedError
+
+    @property
+    def mean(self) -> float:
+        """E[r]."""
+        raise NotImplementedError
+
+    @property
+    def second_moment(self) -> float:
+        """E[r^2]."""
+        raise NotImplementedError
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Independent draws, float32."""
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
-class FastInit:
-    """A distribution of fast weights: how to draw it, and the two moments that `rank_scale` needs."""
-
-    name: str
-    sample: Sampler
-    mean: float
-    second_moment: float
-
-
-def random_sign() -> FastInit:
+class random_sign(FastInit):
     """+1 or -1 with equal probability: members start far apart, at the weight scale of a plain layer."""
-    return FastInit("random_sign", lambda key, shape: jax.random.rademacher(key, shape, jnp.float32), 0.0, 1.0)
+
+    name = "random_sign"
+    mean = 0.0
+    second_moment = 1.0
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Independent signs, float32."""
+        return jax.random.rademacher(key, shape, jnp.float32)
 
 
-def normal(std: float = 0.5) -> FastInit:
+@dataclasses.dataclass(frozen=True)
+class normal(FastInit):
     """N(1, std^2); the study's choice is `std=0.5`. The smaller `std`, the closer the members start.
 
     Raises:
       ValueError: `std` is negative or not finite.
     """
-    if not (math.isfinite(std) and std >= 0):
-        raise ValueError(f"normal(std) needs a finite std >= 0; got {std!r}")
-    return FastInit(f"normal({std:g})", lambda key, shape: 1 + std * jax.random.normal(key, shape), 1.0, 1 + std**2)
+
+    std: float = 0.5
+    mean = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.std) and self.std >= 0):
+            raise ValueError(f"normal(std) needs a finite std >= 0; got {self.std!r}")
+
+    @property
+    def name(self) -> str:
+        """Such as `normal(0.5)`."""
+        return f"normal({self.std:g})"
+
+    @property
+    def second_moment(self) -> float:
+        """E[r^2] = 1 + std^2."""
+        return 1 + self.std**2
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Independent draws, float32."""
+        return 1 + self.std * jax.random.normal(key, shape)
 
 
-def ones() -> FastInit:
+@dataclasses.dataclass(frozen=True)
+class ones(FastInit):
     """All ones: members start identical, and stay so unless dropout or the data tell them apart. A control."""
-    return FastInit("ones", lambda key, shape: jnp.ones(shape), 1.0, 1.0)
+
+    name = "ones"
+    mean = 1.0
+    second_moment = 1.0
+
+    def sample(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Ones, float32."""
+        del key
+        return jnp.ones(shape)
 
 
 INITS: dict[str, Callable[[], FastInit]] = {"random_sign": random_sign, "normal": normal, "ones": ones}

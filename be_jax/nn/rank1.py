@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from be_jax.conv import Padding, conv2d
+from be_jax.nn.conv import Padding, conv2d
+from be_jax.nn.dot import matmul
 
 
 def dense(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
@@ -35,7 +36,7 @@ def dense(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Ar
     """
     r, s = _as_rank_k(kernel, r, s, kernel_ndim=2)
     _check_features(x, kernel)
-    return _sum_over_rank(lambda r, s: _scale(_matmul(_scale(x, r), kernel), s), r, s)
+    return modulate(lambda x: matmul(x, kernel), x, r, s)
 
 
 def conv(
@@ -68,19 +69,21 @@ def conv(
     if x.ndim != 4:
         raise ValueError(f"conv needs images [b, h, w, i]; got x of shape {x.shape}")
 
-    def term(r: jax.Array, s: jax.Array) -> jax.Array:
-        return _scale(conv2d(_scale(x, r), kernel, strides, padding), s)
+    def convolve(x: jax.Array) -> jax.Array:
+        y = conv2d(x.reshape(-1, *x.shape[-3:]), kernel, strides, padding)
+        return y.reshape(*x.shape[:-3], *y.shape[1:])
 
-    return _sum_over_rank(term, r, s)
+    return modulate(convolve, x, r, s)
 
 
 def effective_kernel(kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
     """The kernel that one member uses in effect, `kernel * sum_k outer(r_k, s_k)`: for analysis and tests only.
 
     Args:
-      kernel: shared kernel `[..., i, o]`.
-      r: `[k, i]` or `[i]`.
-      s: `[k, o]` or `[o]`.
+      kernel: shared kernel `[*places, *inputs, *outputs]`, such as `[i, o]` or `[kh, kw, i, o]`; that of a grouped
+        convolution has the inputs of one group.
+      r: `[k, *inputs]`, of all groups, or `[i]`.
+      s: `[k, *outputs]` or `[o]`.
 
     Returns:
       An array shaped as `kernel`. (Convolving with one such kernel per member is a grouped convolution, several times
@@ -89,37 +92,45 @@ def effective_kernel(kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array
     Raises:
       ValueError: a shape does not fit the kernel.
     """
-    r, s = _as_rank_k(kernel, r, s, kernel_ndim=kernel.ndim)
-    mask = jnp.einsum("ki,ko->io", r, s)
-    return kernel * mask.reshape((1,) * (kernel.ndim - 2) + mask.shape)
+    r, s = (a[None] if a.ndim == 1 else a for a in (r, s))
+    (rank, *inputs), (rank_of_s, *outputs) = r.shape, s.shape
+    places = kernel.ndim - len(inputs) - len(outputs)
+    of_group, ends = (
+        list(kernel.shape[max(places, 0) : kernel.ndim - len(outputs)]),
+        list(kernel.shape)[-len(outputs) :],
+    )
+    groups = inputs[0] // of_group[0] if places > 0 and len(inputs) == len(outputs) == 1 else 1
+    fits = groups and outputs[0] % groups == 0 and inputs == [groups * of_group[0], *of_group[1:]]
+    if places < 0 or not rank == rank_of_s >= 1 or ends != outputs or not fits:
+        raise ValueError(
+            f"a kernel {kernel.shape} needs r [k, *inputs] and s [k, *outputs] of one rank k >= 1, its last axes being "
+            f"inputs and outputs; got r {r.shape} and s {s.shape}"
+        )
+    mask = jnp.tensordot(r, s, ((0,), (0,)))
+    if groups > 1:
+        by_group = mask.reshape(groups, of_group[0], groups, outputs[0] // groups)
+        mask = jnp.einsum("gigo->igo", by_group).reshape(of_group[0], outputs[0])
+    return kernel * mask.reshape((1,) * places + mask.shape)
 
 
-@jax.custom_jvp
-def _matmul(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`x @ kernel`, whose kernel gradient is the dot `dy^T x`, transposed afterwards.
+def modulate(layer: Callable[[jax.Array], jax.Array], x: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
+    """`sum_k s_k * layer(x * r_k)` for a linear `layer`, which is called once: the k terms are one more batch axis.
 
-    XLA on CPU folds that transpose into a dot that it then runs four times slower (an epoch of the study's MLP takes
-    1.2 times as long, jaxlib 0.12); the barrier keeps them apart.
+    Args:
+      layer: from `[..., *inputs]` to `[..., *outputs]`; it is given `x`, or with k > 1 `[k, *x.shape]`.
+      x: `[..., *inputs]`.
+      r: `[k, *inputs]`.
+      s: `[k, *outputs]`.
     """
-    return x @ kernel
+    if r.shape[0] == 1:
+        return scale(layer(scale(x, r[0])), s[0])
+    terms = layer(jax.vmap(scale, (None, 0))(x, r))
+    return jax.vmap(scale)(terms, s).sum(0)
 
 
-@_matmul.defjvp
-def _matmul_jvp(
-    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    (x, kernel), (dx, dkernel) = primals, tangents
-    of_kernel = jax.lax.dot_general(x, jax.lax.optimization_barrier(dkernel.T), (((x.ndim - 1,), (1,)), ((), ())))
-    return x @ kernel, dx @ kernel + of_kernel
-
-
-def _sum_over_rank(term: Callable[[jax.Array, jax.Array], jax.Array], r: jax.Array, s: jax.Array) -> jax.Array:
-    return term(r[0], s[0]) if r.shape[0] == 1 else jax.vmap(term)(r, s).sum(0)
-
-
-def _scale(x: jax.Array, multipliers: jax.Array) -> jax.Array:
-    """`x [..., f] * multipliers [f]`, with the broadcast spelled out (rank promotion is an error in our tests)."""
-    return x * multipliers.reshape((1,) * (x.ndim - 1) + multipliers.shape)
+def scale(x: jax.Array, multipliers: jax.Array) -> jax.Array:
+    """`x [..., *features] * multipliers [*features]`, the broadcast spelled out."""
+    return x * multipliers.reshape((1,) * (x.ndim - multipliers.ndim) + multipliers.shape)
 
 
 def _as_rank_k(kernel: jax.Array, r: jax.Array, s: jax.Array, *, kernel_ndim: int) -> tuple[jax.Array, jax.Array]:
