@@ -39,7 +39,7 @@ def _risk_coverage(scores: ArrayLike, correct: ArrayLike, mask: ArrayLike | None
     accepted = jnp.arange(len(scores) + 1)
     is_binary = jnp.all((correct == 0) | (correct == 1), where=mask)
     return _Curve(
-        risk=ranked.expected_events(correct == 0) / accepted,
+        risk=ranked.expected_events(correct == 0) / jnp.maximum(accepted, 1),
         coverage=accepted / ranked.size,
         exists=(accepted > 0) & (accepted <= ranked.size),
         is_defined=ranked.is_valid & is_binary & (ranked.size > 0),
