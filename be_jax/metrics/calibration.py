@@ -49,8 +49,10 @@ class Bins(NamedTuple):
             return Reliability(self.confidence / self.count, self.correct / self.count, fraction)
         # On the host: an empty bin is nothing that JAX_DEBUG_NANS should stop at.
         count = np.where(np.asarray(self.count) == 0, np.nan, self.count)
-        confidence, accuracy = (np.float32(np.asarray(sums) / count) for sums in (self.confidence, self.correct))
-        return Reliability(*jax.device_put((confidence, accuracy)), fraction)
+        confidence, accuracy = jax.device_put(
+            [np.float32(np.asarray(s) / count) for s in (self.confidence, self.correct)]
+        )
+        return Reliability(confidence, accuracy, fraction)
 
     def __add__(self, other: "Bins") -> "Bins":  # type: ignore[override]
         return jax.tree.map(jnp.add, self, other)
@@ -76,9 +78,13 @@ def log_edges(num_bins: int) -> np.ndarray:
     return (exact + _ROUNDING * np.maximum(1, np.abs(exact))).astype(np.float32)
 
 
+def bin_of(log_confidence: jax.Array, num_bins: int) -> jax.Array:
+    """The bin, 0 .. num_bins - 1, of each log-confidence; see `log_edges`."""
+    return jnp.searchsorted(jnp.asarray(log_edges(num_bins), log_confidence.dtype), log_confidence, side="left")
+
+
 def _equal_width(log_confidence: jax.Array, correct: jax.Array, num_bins: int, mask: jax.Array) -> Bins:
-    index = jnp.searchsorted(jnp.asarray(log_edges(num_bins), log_confidence.dtype), log_confidence, side="left")
-    in_bin = (index[None] == jnp.arange(num_bins)[:, None]) & mask[None]
+    in_bin = (bin_of(log_confidence, num_bins)[None] == jnp.arange(num_bins)[:, None]) & mask[None]
     return _fill(in_bin, jnp.exp(log_confidence), correct)
 
 
