@@ -28,7 +28,7 @@ import tyro
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, models
 from be_jax.config import ConfigError, TrainConfig, check
 from be_jax.data import DataUnavailableError, StudyData
-from be_jax.metrics.disentanglement import Sweep, disentanglement_error
+from be_jax.metrics import disentanglement_error
 from be_jax.results import StudyResult
 from be_jax.runs import RunError, exclusive
 from be_jax.study import provenance
@@ -172,10 +172,9 @@ def summary(config: Config, cells: Mapping[tuple[int, float], StudyResult], meth
     scarcity = sweep([(size, 0.0) for size in reversed(config.sizes)])
 
     def of_seed(index: int) -> float:
-        first, second = (
-            Sweep(*([values[index] for values in each[name]] for name in Sweep._fields)) for each in (noise, scarcity)
-        )
-        return disentanglement_error(first, second)
+        kinds = ("error", "aleatoric", "epistemic")
+        swept = [[values[index] for values in each[kind]] for each in (noise, scarcity) for kind in kinds]
+        return float(disentanglement_error(*(np.array(values) for values in swept)).error)
 
     errors = [of_seed(index) for index in range(len(config.seeds))]
     return {"method": method, "label_noise": noise, "data_scarcity": scarcity, "disentanglement_error": errors}

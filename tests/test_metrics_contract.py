@@ -63,6 +63,22 @@ def test_jit_is_no_jit_in_one_trace(name: str) -> None:
     assert all(leaf.dtype in (jnp.float32, jnp.int32, jnp.bool) for leaf in jax.tree.leaves(expected))
 
 
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_what_is_defined_passes_through_no_nan(name: str, wrap) -> None:
+    with jax.debug_nans(True):
+        wrap(lambda *arguments: getattr(metrics, name)(*arguments))(*ARGUMENTS[name])
+
+
+@pytest.mark.parametrize("num_bins", [1, 15, 40])
+def test_empty_bins_stop_no_debugging_of_nan(num_bins: int) -> None:
+    with jax.debug_nans(True):
+        diagram = metrics.calibration_bins(*ARGUMENTS["ece"], num_bins=num_bins).reliability
+    empty = np.asarray(diagram.fraction) == 0
+    np.testing.assert_array_equal(np.isnan(diagram.confidence), empty)
+    np.testing.assert_array_equal(np.isnan(diagram.accuracy), empty)
+
+
 @pytest.mark.parametrize(
     "name", ["ece", "adaptive_ece", "classwise_ece", "disagreement_matrix", "error_kappa", *SELECTIVE]
 )

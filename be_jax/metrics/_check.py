@@ -25,6 +25,8 @@ def array(values: ArrayLike, name: str) -> jax.Array:
     """
     if isinstance(values, jax.Array):
         return values
+    if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(values)):
+        return jnp.asarray(values)
     values = np.asarray(values)
     if values.dtype.type in (np.object_, np.void, np.str_, np.bytes_):
         advice = (
