@@ -1,7 +1,7 @@
 """A dry run of the CIFAR-10 experiment: what it would compute and keep in memory, with neither its data nor a GPU.
 
-    python -m experiments.dry_run                 # the preset `paper`
-    python -m experiments.dry_run --preset cpu
+    python -m experiments.bench.dry_run                 # the preset `paper`
+    python -m experiments.bench.dry_run --preset cpu
 
 For every method, the training step and the prediction of one chunk of images are, at the shapes that one device would
 run them at, compiled for this machine and exported for CUDA and TPU; and two steps are taken on a few images of noise.
@@ -231,7 +231,7 @@ def main() -> None:
             "images": config.images,
             "study": dataclasses.asdict(study),
             "methods": {name: dataclasses.asdict(run) for name, run in runs.items()},
-            "provenance": provenance("experiments.dry_run"),
+            "provenance": provenance("experiments.bench.dry_run"),
         }
         config.out.write_text(json.dumps(result, indent=1, default=str) + "\n")
 

@@ -1,7 +1,7 @@
 """Benchmark: one training epoch of the BatchEnsemble MLP on 60,000 images, against a plain eager PyTorch loop.
 
-    python -m experiments.bench_epoch                                   # ours alone, about 1 minute
-    python -m experiments.bench_epoch --torch-python /path/to/python    # with the ratio; that Python needs torch
+    python -m experiments.bench.epoch                                   # ours alone, about 1 minute
+    python -m experiments.bench.epoch --torch-python /path/to/python    # with the ratio; that Python needs torch
 
 Both train 784-64-32-16-10 with m = 4, r, s ~ N(1, 0.5), batch 128 seen by every member, dropout 0.05 and Adam, from
 uint8 pixels in memory, and take turns in one run. The pixels are noise: time does not depend on them. Expected on two
@@ -108,7 +108,7 @@ class TorchLoop:
     """The PyTorch loop in a process of its own, which trains an epoch on request and answers with its seconds."""
 
     def __init__(self, python: Path) -> None:
-        script = Path(__file__).with_name("bench_epoch_torch.py")
+        script = Path(__file__).with_name("epoch_torch.py")
         self._process = subprocess.Popen(
             [str(python), str(script), str(NUM_IMAGES)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
