@@ -102,7 +102,7 @@ def test_the_brier_score_is_the_sum_of_its_parts():
 
 
 def test_brier_decomposition_by_hand():
-    """Votes of 0.2 and 0.8, right 1 time in 4 and 3 in 4: of both classes, gaps of 0.05 and frequencies 0.25 from 0.5."""
+    """Votes of 0.2 and 0.8, right 1 in 4 and 3 in 4: of both classes, gaps of 0.05 and frequencies 0.25 from 0.5."""
     log_probs = two_class(np.repeat([0.2, 0.8], 4))
     labels = np.array([0, 1, 1, 1, 0, 0, 0, 1])
     parts = brier_decomposition(log_probs, labels, num_bins=5)

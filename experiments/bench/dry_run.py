@@ -1,17 +1,15 @@
 """A dry run of the CIFAR-10 experiment: what it would compute and keep in memory, with neither its data nor a GPU.
 
-    python -m experiments.dry_run                 # the preset `paper`
-    python -m experiments.dry_run --preset cpu
+    python -m experiments.bench.dry_run                 # the preset `paper`
+    python -m experiments.bench.dry_run --preset cpu
 
 For every method, the training step and the prediction of one chunk of images are, at the shapes that one device would
 run them at, compiled for this machine and exported for CUDA and TPU; and two steps are taken on a few images of noise.
 The deep ensembles have no column: they are made of the networks of `single`.
 
-FLOPs and bytes are XLA's count for the program as it is lowered for CUDA, before any fusion. A multiplication and an
-addition are two FLOPs, and products with padding are none; bytes are an upper bound, since a fused operation need not
-write its result. (XLA counts the body of a loop once. The program for CUDA has no loop; our convolutions for CPU have.)
-Memory is that of the program compiled for this machine. Its arguments hold the training images and labels, the
-weights, statistics and optimiser; a compiler for GPU or TPU will choose other temporaries.
+FLOPs and bytes are XLA's count (`be_jax.cost.count`). Memory is that of the program compiled for this machine. Its
+arguments hold the training images and labels, the weights, statistics and optimiser; a compiler for GPU or TPU will
+choose other temporaries.
 """
 
 import dataclasses
@@ -30,6 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from be_jax.config import ConfigError, check
+from be_jax.cost import compiled, count
 from be_jax.data import crop_and_flip
 from be_jax.ensemble import Variables, count_parameters
 from be_jax.evaluate import CHUNK
@@ -148,16 +147,10 @@ def prediction_of(method: Method) -> Callable[[Variables, jax.Array, jax.Array],
 def inspect(function: Callable[..., Any], *args: Any, donate: tuple[int, ...] = ()) -> Program:
     """Compiles and exports `function` for arguments of these shapes; runs nothing."""
     jitted = jax.jit(function, donate_argnums=donate)
-    traced = jitted.trace(*args)
-    cost = traced.lower(lowering_platforms=("cuda",)).cost_analysis()
-    memory = traced.lower().compile().memory_analysis()
     exported = {p: jax.export.export(jitted, platforms=[p])(*args) for p in PLATFORMS}
     return Program(
-        flops=cost["flops"],
-        bytes_accessed=cost["bytes accessed"],
-        arguments=memory.argument_size_in_bytes,
-        outputs=memory.output_size_in_bytes - memory.alias_size_in_bytes,
-        temporaries=memory.temp_size_in_bytes,
+        **count(function, *args)._asdict(),
+        **dataclasses.asdict(compiled(function, *args, donate=donate).memory),
         exported={platform: len(program.mlir_module_serialized) for platform, program in exported.items()},
     )
 
@@ -231,7 +224,7 @@ def main() -> None:
             "images": config.images,
             "study": dataclasses.asdict(study),
             "methods": {name: dataclasses.asdict(run) for name, run in runs.items()},
-            "provenance": provenance("experiments.dry_run"),
+            "provenance": provenance("experiments.bench.dry_run"),
         }
         config.out.write_text(json.dumps(result, indent=1, default=str) + "\n")
 

@@ -1,7 +1,7 @@
 """Time of a gradient step of a BatchEnsemble of ResNet-18 on a CPU, with our weight gradient and with XLA's own.
 
-    python -m experiments.bench_conv                       # two CPU cores: half an hour, nearly all of it XLA's loop
-    python -m experiments.bench_conv --images-in-loop 2    # some minutes
+    python -m experiments.bench.conv                       # two CPU cores: half an hour, nearly all of it XLA's loop
+    python -m experiments.bench.conv --images-in-loop 2    # some minutes
 
 Two ratios, of medians in one run, the two forms taking turns (m = 4, float32, 32 images each). `alone`: one step as a
 program of its own. `in a loop`: two steps inside a `lax.scan`, as an epoch runs them. All else is the same in both
@@ -102,7 +102,7 @@ def main() -> None:
         "alone": compare(config, config.images, None, config.rounds),
         "in a loop": compare(config, config.images_in_loop, 2, 1),
         "config": {k: v for k, v in dataclasses.asdict(config).items() if k != "out"},
-        "provenance": provenance("experiments.bench_conv"),
+        "provenance": provenance("experiments.bench.conv"),
     }
     rich.print(result)
     if config.out:

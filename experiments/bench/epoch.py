@@ -1,7 +1,7 @@
 """Benchmark: one training epoch of the BatchEnsemble MLP on 60,000 images, against a plain eager PyTorch loop.
 
-    python -m experiments.bench_epoch                                   # ours alone, about 1 minute
-    python -m experiments.bench_epoch --torch-python /path/to/python    # with the ratio; that Python needs torch
+    python -m experiments.bench.epoch                                   # ours alone, about 1 minute
+    python -m experiments.bench.epoch --torch-python /path/to/python    # with the ratio; that Python needs torch
 
 Both train 784-64-32-16-10 with m = 4, r, s ~ N(1, 0.5), batch 128 seen by every member, dropout 0.05 and Adam, from
 uint8 pixels in memory, and take turns in one run. The pixels are noise: time does not depend on them. Expected on two
@@ -17,11 +17,10 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import tyro
 from rich import print_json
 
-from be_jax import batch_ensemble, deep_ensemble, models, single
+from be_jax import batch_ensemble, models
 from be_jax.config import TrainConfig
 from be_jax.fit import pad
 from be_jax.parallel import DATA_AXIS, on_devices, replicate
@@ -69,34 +68,6 @@ def make_epoch(num_seeds: int):  # type: ignore[no-untyped-def]
     return one_more
 
 
-def step_costs() -> dict[str, dict[str, float]]:
-    """What XLA states of one gradient step of 128 images: independent of the device's speed, so of use on others."""
-    x, y = jnp.ones((128, 28, 28, 1)), jnp.zeros(128, int)
-    model = models.MLP()
-    costs = {}
-    for name, ensemble in (
-        ("single", single(model)),
-        ("batch_ensemble-4", batch_ensemble(model, 4)),
-        ("deep_ensemble-4", deep_ensemble(model, 4)),
-    ):
-
-        def loss(variables, ensemble=ensemble):  # type: ignore[no-untyped-def]
-            logits = ensemble.apply(variables, x, train=True)
-            labels = jnp.broadcast_to(y, logits.shape[:-1])
-            return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean(-1).sum()
-
-        compiled = jax.jit(jax.grad(loss)).lower(jax.jit(ensemble.init)(jax.random.key(0), x)).compile()
-        stated, memory = compiled.cost_analysis(), compiled.memory_analysis()
-        assert stated is not None
-        assert memory is not None
-        costs[name] = {
-            "megaflops": round(stated["flops"] / 1e6, 1),
-            "megabytes_accessed": round(stated["bytes accessed"] / 1e6, 1),
-            "temporary_megabytes": round(memory.temp_size_in_bytes / 1e6, 2),
-        }
-    return costs
-
-
 def seconds_of(function) -> float:  # type: ignore[no-untyped-def]
     """Wall time of one call."""
     start = time.perf_counter()
@@ -108,7 +79,7 @@ class TorchLoop:
     """The PyTorch loop in a process of its own, which trains an epoch on request and answers with its seconds."""
 
     def __init__(self, python: Path) -> None:
-        script = Path(__file__).with_name("bench_epoch_torch.py")
+        script = Path(__file__).with_name("epoch_torch.py")
         self._process = subprocess.Popen(
             [str(python), str(script), str(NUM_IMAGES)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -140,7 +111,6 @@ def main() -> None:
         "seconds_per_epoch_and_seed": round(float(np.median(ours_seconds)), 3),
         "num_seeds": config.num_seeds,
         "first_call_seconds": round(compile_seconds, 1),
-        "gradient_step_of_128_images": step_costs(),
         **environment(),
     }
     if torch_loop:

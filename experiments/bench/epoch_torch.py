@@ -1,4 +1,4 @@
-"""The other side of `bench_epoch`: a plain eager PyTorch loop. Needs torch alone; prints seconds per epoch."""
+"""The other side of `epoch`: a plain eager PyTorch loop. Needs torch alone; prints seconds per epoch."""
 
 import functools
 import itertools
