@@ -55,7 +55,7 @@ def test_smooth_ece_of_one_confidence_by_hand(confidence):
 def test_smooth_ece_is_continuous_where_bins_are_not():
     labels = np.array([0, 1] * 20)
     steps = [two_class(np.full(40, 0.6 + e)) for e in (-1e-3, 1e-3)]
-    mixed = [np.concatenate([s, two_class(np.full(40, 0.68))]) for s in steps]
+    mixed = [np.concatenate([s, two_class(np.full(40, 0.65))]) for s in steps]
     labels = np.concatenate([labels, np.zeros(40, int)])
     assert abs(smooth_ece(mixed[0], labels) - smooth_ece(mixed[1], labels)) < 2e-3
     assert abs(ece(mixed[0], labels) - ece(mixed[1], labels)) > 0.05
@@ -102,7 +102,7 @@ def test_the_brier_score_is_the_sum_of_its_parts():
 
 
 def test_brier_decomposition_by_hand():
-    """Votes of 0.2 and 0.8, right 1 in 4 and 3 in 4: of both classes, gaps of 0.05 and frequencies 0.25 from 0.5."""
+    """0.2 and 0.8, true 1 time in 4 and 3 in 4: of both classes, gaps of 0.05 and frequencies 0.25 from 0.5."""
     log_probs = two_class(np.repeat([0.2, 0.8], 4))
     labels = np.array([0, 1, 1, 1, 0, 0, 0, 1])
     parts = brier_decomposition(log_probs, labels, num_bins=5)
