@@ -22,7 +22,11 @@ from rich.console import Console
 from rich.progress import track
 
 from be_jax.config import ConfigError
-from be_jax.judge import (
+from be_jax.report import predictions_in, write_report
+from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, divergence, label
+from be_jax.results import StudyResult
+from be_jax.runs import seed_folder
+from be_jax.stats import (
     Equivalent,
     JudgeConfig,
     Sample,
@@ -37,10 +41,6 @@ from be_jax.judge import (
     sentence,
     size_curve,
 )
-from be_jax.report import predictions_in, write_report
-from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, divergence, label
-from be_jax.results import StudyResult
-from be_jax.runs import seed_folder
 from experiments.common import provenance
 from experiments.judge_report import Judgement, decisions, figures, made, reading
 from experiments.weights_report import STUDIES, Weights

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import rich.box
 import rich.table
 
-from be_jax.judge import STATEMENTS, Equivalent, Evidence, Verdict, as_records, from_records, percent
 from be_jax.report.columns import DASH
 from be_jax.runs import write_atomically
+from be_jax.stats import STATEMENTS, Equivalent, Evidence, Verdict, as_records, from_records, percent
 
 DIGITS = 4
 

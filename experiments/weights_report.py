@@ -11,10 +11,10 @@ import numpy as np
 import rich.box
 import rich.table
 
-from be_jax.judge import PARAMETERS, Sample, Scores, of_pairs, of_seeds
 from be_jax.report.methods import DEEP_ENSEMBLE
 from be_jax.results import StudyResult
 from be_jax.runs import write_atomically
+from be_jax.stats import PARAMETERS, Sample, Scores, of_pairs, of_seeds
 
 STUDIES = ("mnist", "cifar10")
 """The experiments whose weights can be measured."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from be_jax.judge import Sample, of_seeds, score_run
-from be_jax.judge.jackknife import Statistic
+from be_jax.stats import Sample, of_seeds, score_run
+from be_jax.stats.jackknife import Statistic
 from experiments.judge_simulation import World, draw_networks, draw_world, with_share
 
 MEMBERS = 4

@@ -17,11 +17,11 @@ from rich.console import Console
 from be_jax import metrics
 from be_jax.audit import AuditError, References, audit, print_audit, read_predictions, score_test_members, write_audit
 from be_jax.evaluate import score_predictions
-from be_jax.judge import JudgeConfig, networks_of
 from be_jax.pool import ensemble_of, score_pool
 from be_jax.report.tables import tables
 from be_jax.results import PoolRecord, RunRecord, StudyResult
 from be_jax.runs import RunFolder, seed_folder
+from be_jax.stats import JudgeConfig, networks_of
 from experiments import judge as experiment
 
 SEEDS = (42, 69, 123)

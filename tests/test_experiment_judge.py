@@ -8,9 +8,9 @@ import pytest
 from judge_fakes import runs, world
 from report_fakes import run_record, study
 
-from be_jax.judge import Equivalent, JudgeConfig, evidence_table, percent, sentence
 from be_jax.results import PoolRecord, StudyResult
 from be_jax.runs import seed_folder
+from be_jax.stats import Equivalent, JudgeConfig, evidence_table, percent, sentence
 from experiments.judge import Config, judge_study, show, weights_measured
 from experiments.judge_report import Judgement, markdown
 from experiments.weights_report import JUDGED, MATCHED, Weights

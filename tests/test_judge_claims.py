@@ -9,9 +9,9 @@ from judge_fakes import runs, sample, world
 from statsmodels.stats.multitest import multipletests
 
 from be_jax.config import ConfigError
-from be_jax.judge import PARAMETERS, JudgeConfig, evidence_table, judge, of_pairs, of_pool, of_seeds
-from be_jax.judge.claims import _all_of
-from be_jax.judge.evidence import Evidence
+from be_jax.stats import PARAMETERS, JudgeConfig, evidence_table, judge, of_pairs, of_pool, of_seeds
+from be_jax.stats.claims import _all_of
+from be_jax.stats.evidence import Evidence
 
 FAST = JudgeConfig(resamples=500)
 

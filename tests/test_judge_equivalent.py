@@ -5,8 +5,8 @@ import pytest
 from judge_fakes import runs, world
 
 from be_jax import metrics
-from be_jax.judge import deep_ensemble_equivalent, equivalent_scores, networks_of, of_seeds, size_curve
-from be_jax.judge.equivalent import Equivalent
+from be_jax.stats import deep_ensemble_equivalent, equivalent_scores, networks_of, of_seeds, size_curve
+from be_jax.stats.equivalent import Equivalent
 
 SCORES = (("test", "nll"), ("test", "brier"), ("shift", "nll"), ("ood/unseen", "auroc_epistemic"))
 

@@ -5,8 +5,8 @@ import pytest
 from judge_fakes import mean_of
 from statsmodels.stats.weightstats import ttost_paired
 
-from be_jax.judge.hypotheses import near_identical, tracks_single_model, worse_than_deep_ensemble
-from be_jax.judge.jackknife import p_above
+from be_jax.stats.hypotheses import near_identical, tracks_single_model, worse_than_deep_ensemble
+from be_jax.stats.jackknife import p_above
 
 MARGIN = 0.25
 SURE = mean_of([1.0, 1.0, 1.0, 1.0, 1.0])

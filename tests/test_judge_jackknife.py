@@ -7,7 +7,7 @@ import pytest
 from judge_fakes import mean_of, with_blocks
 from scipy import stats
 
-from be_jax.judge.jackknife import Statistic, p_above, p_below, resample, tails
+from be_jax.stats.jackknife import Statistic, p_above, p_below, resample, tails
 
 
 def of_examples(values):

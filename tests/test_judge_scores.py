@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from be_jax.evaluate import score_predictions
-from be_jax.judge import score_run, scores
+from be_jax.stats import score_run, scores
 from experiments.judge_simulation import draw_networks, draw_world
 
 EXAMPLES = 330

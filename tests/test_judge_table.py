@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from be_jax.judge import (
+from be_jax.stats import (
     JudgeConfig,
     Verdict,
     as_records,
@@ -17,7 +17,7 @@ from be_jax.judge import (
     sentence,
     verdict_table,
 )
-from be_jax.judge.evidence import Evidence
+from be_jax.stats.evidence import Evidence
 
 ROWS = (
     Evidence("test", "nll", 0.05, -0.1, 0.2, 0.01, 0.3, 0.25, 0.001, 1.0, 0.002, "supported"),

@@ -14,7 +14,7 @@ RANKS = [
     ("conv", "rank1", "metrics", "config", "fast_init", "keys"),
     ("layers", "ensemble", "full_rank", "models"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
-    ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "judge"),
+    ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "stats"),
     ("audit",),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}

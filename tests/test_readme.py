@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from report_fakes import SEEDS, cifar_study, predictions, run_record, study
 
-from be_jax.judge import STATEMENTS, Equivalent, Evidence, Verdict
 from be_jax.runs import seed_folder
+from be_jax.stats import STATEMENTS, Equivalent, Evidence, Verdict
 from experiments import published, readme
 from experiments.judge_report import Judgement
 

@@ -10,11 +10,11 @@ from html.parser import HTMLParser
 import pytest
 from report_fakes import METHODS, predicted_study
 
-from be_jax.judge import Verdict, sentence
 from be_jax.report import answer, draw_figures, write_report
 from be_jax.report.details import detailed_tables
 from be_jax.report.page import flattened
 from be_jax.report.tables import tables
+from be_jax.stats import Verdict, sentence
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 

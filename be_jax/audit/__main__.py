@@ -22,7 +22,7 @@ from be_jax.audit.arrays import AuditError, read_predictions
 from be_jax.audit.compared import References
 from be_jax.audit.report import audit, print_audit, write_audit
 from be_jax.config import ConfigError
-from be_jax.judge import JudgeConfig
+from be_jax.stats import JudgeConfig
 from be_jax.study import environment
 
 

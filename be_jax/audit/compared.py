@@ -7,12 +7,12 @@ import numpy as np
 
 from be_jax.audit.arrays import AuditError, Predictions
 from be_jax.evaluate import score_predictions
-from be_jax.judge import networks_of
-from be_jax.judge.scores import BLOCKS
 from be_jax.pool import disjoint, ensemble_of, score_pool
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.predictions import Load
 from be_jax.results import PoolRecord, RunRecord, StudyResult
+from be_jax.stats import networks_of
+from be_jax.stats.scores import BLOCKS
 
 
 class References(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from be_jax.audit.arrays import Predictions
 from be_jax.audit.compared import References, count_members, paired
-from be_jax.judge import (
+from be_jax.stats import (
     Equivalent,
     JudgeConfig,
     Sample,

@@ -16,7 +16,6 @@ from be_jax.audit.arrays import Predictions
 from be_jax.audit.compared import References, as_study, check_comparable, load_from
 from be_jax.audit.judged import verdicts_on, worth_in_networks
 from be_jax.audit.words import found_alone, judged, worth_table
-from be_jax.judge import Equivalent, JudgeConfig, Verdict, as_records
 from be_jax.report.claims import claims_table
 from be_jax.report.details import detailed_tables
 from be_jax.report.figures import draw_figures
@@ -27,6 +26,7 @@ from be_jax.report.tables import tables
 from be_jax.report.terminal import fitted
 from be_jax.results import StudyResult
 from be_jax.runs import write_atomically
+from be_jax.stats import Equivalent, JudgeConfig, Verdict, as_records
 
 
 @dataclasses.dataclass(frozen=True)

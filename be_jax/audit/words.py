@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from be_jax.audit.alone import SAME_ERROR, Scores
-from be_jax.judge import Equivalent, JudgeConfig, Verdict, conditions, sentence
 from be_jax.report import columns
 from be_jax.report.answer import listed
 from be_jax.report.columns import Metric
 from be_jax.report.summary import estimate, look_up, sets_of, summarise
 from be_jax.report.table import Cell, Column, Table
 from be_jax.results import StudyResult
+from be_jax.stats import Equivalent, JudgeConfig, Verdict, conditions, sentence
 
 NOT_WITHOUT_REFERENCE = (
     "Not judged, for want of a reference: C1 (worse than a deep ensemble), C2 (tracks a single model) and C3 (members "

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from be_jax.judge import STATEMENTS, Verdict
 from be_jax.report.table import Cell, Column, Table
+from be_jax.stats import STATEMENTS, Verdict
 
 
 def claims_table(verdicts: Sequence[Verdict], methods: Sequence[str] = ()) -> Table:

@@ -11,7 +11,6 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
-from be_jax.judge import Verdict, sentence
 from be_jax.report.answer import answer
 from be_jax.report.claims import claims_table
 from be_jax.report.details import detailed_tables
@@ -19,6 +18,7 @@ from be_jax.report.figures import draw_figures
 from be_jax.report.predictions import Load
 from be_jax.report.tables import tables
 from be_jax.results import StudyResult
+from be_jax.stats import Verdict, sentence
 
 
 def write_report(result: StudyResult, load: Load, path: Path, verdicts: Sequence[Verdict] = ()) -> Path:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from be_jax.judge.claims import STATEMENTS, Verdict
-from be_jax.judge.evidence import Decision, Evidence
-from be_jax.judge.margins import JudgeConfig
+from be_jax.stats.claims import STATEMENTS, Verdict
+from be_jax.stats.evidence import Decision, Evidence
+from be_jax.stats.margins import JudgeConfig
 
 _CONSTANTS = {None: math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _ORDER: tuple[Decision, ...] = ("contradicted", "supported", "undecided", "not judged")

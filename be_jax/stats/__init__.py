@@ -10,15 +10,15 @@ Everything is a function of predictions in memory, from any framework (`score_ru
     print(deep_ensemble_equivalent(worth, size_curve(networks)))
 """
 
-from be_jax.judge.claims import PARAMETERS, STATEMENTS, Verdict, judge
-from be_jax.judge.equivalent import Equivalent, deep_ensemble_equivalent, equivalent_scores, networks_of, size_curve
-from be_jax.judge.evidence import Evidence
-from be_jax.judge.gain import Interval, ratio
-from be_jax.judge.jackknife import Statistic
-from be_jax.judge.margins import JudgeConfig
-from be_jax.judge.sample import Sample, of_pairs, of_pool, of_seeds
-from be_jax.judge.scores import Scores, score_run
-from be_jax.judge.table import (
+from be_jax.stats.claims import PARAMETERS, STATEMENTS, Verdict, judge
+from be_jax.stats.equivalent import Equivalent, deep_ensemble_equivalent, equivalent_scores, networks_of, size_curve
+from be_jax.stats.evidence import Evidence
+from be_jax.stats.gain import Interval, ratio
+from be_jax.stats.jackknife import Statistic
+from be_jax.stats.margins import JudgeConfig
+from be_jax.stats.sample import Sample, of_pairs, of_pool, of_seeds
+from be_jax.stats.scores import Scores, score_run
+from be_jax.stats.table import (
     as_records,
     conditions,
     evidence_table,

@@ -16,10 +16,11 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from be_jax import metrics
-from be_jax.judge.gain import oriented
-from be_jax.judge.jackknife import resample, tails
-from be_jax.judge.sample import Sample, membership
-from be_jax.judge.scores import (
+from be_jax.pool import ensemble_of, subsets
+from be_jax.stats.gain import oriented
+from be_jax.stats.jackknife import resample, tails
+from be_jax.stats.sample import Sample, membership
+from be_jax.stats.scores import (
     Predictions,
     Scores,
     auroc_without_blocks,
@@ -29,7 +30,6 @@ from be_jax.judge.scores import (
     of_set,
     quality_scores,
 )
-from be_jax.pool import ensemble_of, subsets
 
 RESAMPLES = 2000
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from be_jax.judge.jackknife import RESAMPLES, Statistic, resample, tails
+from be_jax.stats.jackknife import RESAMPLES, Statistic, resample, tails
 
 LARGER_IS_BETTER = ("accuracy", "auroc_max_probability", "auroc_epistemic")
 _TINY, _UNBOUNDED = 1e-300, 1e100

@@ -6,11 +6,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from be_jax.judge.gain import UNDEFINED, oriented, ratio
-from be_jax.judge.hypotheses import Hypothesis, PValues
-from be_jax.judge.jackknife import Statistic, p_above
-from be_jax.judge.margins import JudgeConfig
-from be_jax.judge.sample import Sample
+from be_jax.stats.gain import UNDEFINED, oriented, ratio
+from be_jax.stats.hypotheses import Hypothesis, PValues
+from be_jax.stats.jackknife import Statistic, p_above
+from be_jax.stats.margins import JudgeConfig
+from be_jax.stats.sample import Sample
 
 Decision = Literal["supported", "contradicted", "undecided", "not judged"]
 

@@ -9,7 +9,7 @@ of the two nulls is true, so a claim needs no correction for having two.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from be_jax.judge.jackknife import Statistic, p_above, p_below
+from be_jax.stats.jackknife import Statistic, p_above, p_below
 
 
 class PValues(NamedTuple):

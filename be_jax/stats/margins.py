@@ -3,7 +3,7 @@
 import dataclasses
 
 from be_jax.config import check
-from be_jax.judge.jackknife import RESAMPLES
+from be_jax.stats.jackknife import RESAMPLES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,10 +15,10 @@ from typing import Literal
 
 from statsmodels.stats.multitest import multipletests
 
-from be_jax.judge import evidence, hypotheses
-from be_jax.judge.evidence import Decision, Evidence, weigh
-from be_jax.judge.margins import JudgeConfig
-from be_jax.judge.sample import Sample
+from be_jax.stats import evidence, hypotheses
+from be_jax.stats.evidence import Decision, Evidence, weigh
+from be_jax.stats.margins import JudgeConfig
+from be_jax.stats.sample import Sample
 
 ClaimName = Literal["C1", "C2", "C3", "C4"]
 
