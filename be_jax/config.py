@@ -6,7 +6,8 @@ from typing import Any, Literal, get_args
 
 Optimizer = Literal["adam", "sgd"]
 BatchMode = Literal["repeat", "split", "independent"]
-LossReduction = Literal["sum", "mean"]
+GradientRule = Literal["mean_over_users", "sum", "mean"]
+Keep = Literal["last", "best"]
 
 
 class ConfigError(ValueError):
@@ -15,10 +16,11 @@ class ConfigError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """Protocol of one training run. The defaults are the study's for MNIST (PROTOCOL section 1), confounds mended.
+    """Protocol of one training run. The defaults are the study's for MNIST, with its confounds mended: every method
+    trains the same number of epochs, with the cuts of the learning rate inside, and ends with its last weights.
 
     Attributes:
-      epochs: the most epochs to train.
+      epochs: epochs to train; the most of them, with `patience`.
       batch_size: examples per step: for each member (`repeat`, `independent`), or for all members together (`split`).
       optimizer: "adam", or "sgd" (Nesterov momentum 0.9).
       learning_rate: of the kernels, and of all that is not a fast weight.
@@ -29,10 +31,13 @@ class TrainConfig:
       fast_learning_rate_multiplier: learning rate of r, s and the members' biases, relative to `learning_rate`.
       batch_mode: what the members see at a step: the same examples (`repeat`), disjoint parts of one batch (`split`),
         or examples in an order of their own (`independent`).
-      loss_reduction: "sum" over members, under which each member's own weights train as if alone and a shared kernel
-        receives the sum of the members' gradients; or "mean", under which both are divided by m.
-      repulsion: weight of a term that keeps the members' predictions apart (`be_jax.repulsion`); classification only,
-        and members must see the same examples (`repeat`).
+      gradient_rule: how far each weight steps. "mean_over_users": by the mean gradient over the members that use it,
+        so that a learning rate means the same for every method: a shared kernel steps as a single network's does, a
+        member's own weights as if it trained alone. "mean" (of the loss over members, as in the published code) steps
+        a member's own weights m times less; "sum" steps a shared kernel m times further.
+      repulsion: weight of a term that keeps the members' predictions apart (`be_jax.repulsion`), beside the mean loss
+        over members; classification only, and members must see the same examples (`repeat`).
+      keep: the weights that a run ends with: of its "last" epoch, or of the "best" validation loss.
       patience: epochs without an improvement of the validation loss by `min_delta` before training stops; 0: never.
       min_delta: see `patience`; in nats.
     """
@@ -47,16 +52,18 @@ class TrainConfig:
     fast_weight_decay: float = 0.0
     fast_learning_rate_multiplier: float = 1.0
     batch_mode: BatchMode = "repeat"
-    loss_reduction: LossReduction = "sum"
+    gradient_rule: GradientRule = "mean_over_users"
     repulsion: float = 0.0
-    patience: int = 10
+    keep: Keep = "last"
+    patience: int = 0
     min_delta: float = 1e-3
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             check(_is_int(getattr(self, name), at_least=1), name, getattr(self, name), "an integer >= 1")
         check(_is_int(self.patience, at_least=0), "patience", self.patience, "an integer >= 0 (0 never stops early)")
-        for name, choices in (("optimizer", Optimizer), ("batch_mode", BatchMode), ("loss_reduction", LossReduction)):
+        named = {"optimizer": Optimizer, "batch_mode": BatchMode, "gradient_rule": GradientRule, "keep": Keep}
+        for name, choices in named.items():
             value = getattr(self, name)
             check(value in get_args(choices), name, value, f"one of {', '.join(get_args(choices))}")
         for name in ("learning_rate", "decay_factor"):

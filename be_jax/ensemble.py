@@ -149,6 +149,21 @@ class Ensemble:
             for collection, value in variables.items()
         }
 
+    def mean_over_users(self, grads: Variables) -> dict[str, Any]:
+        """The gradient rule: each weight steps by the mean gradient over the members that use it.
+
+        Args:
+          grads: by collection, the gradient of the *sum* over members of each member's mean loss.
+
+        Returns:
+          The same tree: what all members share is divided by `train_members`, what each has for itself is as it was.
+        """
+
+        def users(collection: str) -> int:
+            return 1 if collection in self.per_member else self.train_members
+
+        return {c: jax.tree.map(lambda g, n=users(c): g / n, tree) for c, tree in grads.items()}
+
     @property
     def _lifted(self) -> nn.Module:
         """The model as it runs under the lift, where the axes over which it normalises and drops are mapped."""

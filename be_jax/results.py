@@ -23,7 +23,7 @@ class RunRecord:
       parameters: trained numbers, over all members.
       seconds: training time, epochs times their median: without compilation; a seed's share of a shared program.
       epochs: epochs trained.
-      best_epoch: the epoch, counted from 0, whose weights were kept.
+      kept_epoch: the epoch, counted from 0, whose weights were kept.
       diverged_step: see `status`; None otherwise.
       scores: `{set: {metric: value}}` as `be_jax.evaluate.score_predictions` gives them; empty for a diverged run.
     """
@@ -34,7 +34,7 @@ class RunRecord:
     parameters: int
     seconds: float
     epochs: int
-    best_epoch: int
+    kept_epoch: int
     diverged_step: int | None
     scores: Scores
 
@@ -126,9 +126,14 @@ class StudyResult:
     def load(cls, path: Path) -> "StudyResult":
         """Reads what `save` wrote."""
         record = json.loads(path.read_text())
-        runs = tuple(RunRecord(**run) for run in record["runs"])
+        runs = tuple(RunRecord(**renamed(run)) for run in record["runs"])
         pool = tuple(_pool_record(**each) for each in record.get("pool", ()))
         return cls(**{**record, "runs": runs, "pool": pool})
+
+
+def renamed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's record under today's names: `kept_epoch` was `best_epoch` while the best weights were always kept."""
+    return {"kept_epoch" if name == "best_epoch" else name: value for name, value in record.items()}
 
 
 def _pool_record(scores: Mapping[str, Any], networks: list[int], **fields: Any) -> PoolRecord:

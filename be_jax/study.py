@@ -18,7 +18,7 @@ from be_jax.ensemble import Ensemble, Variables, count_parameters
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_predictions
 from be_jax.fit import OnEpoch, fit
 from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
-from be_jax.results import RunRecord
+from be_jax.results import RunRecord, renamed
 from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
 from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState, make_trainer
 
@@ -105,7 +105,7 @@ def run_method(
                 if int(state.status) == DIVERGED:
                     say(f"{method.name}, seed {seed}: the loss was not finite at step {int(state.diverged_step)}")
                 else:
-                    run.save_predictions(predict_sets(predict, replicate(state.best, devices), seed, evaluation_sets()))
+                    run.save_predictions(predict_sets(predict, replicate(state.kept, devices), seed, evaluation_sets()))
                 run.log(_outcome(state))
             wait_for_hosts("the outcomes are written")
         records |= {seed: read_record(method.name, seed, folders[seed]) for seed in wanted}
@@ -147,12 +147,12 @@ def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
         seconds=len(epochs) * statistics.median(line["seconds"] for line in epochs),
         epochs=len(epochs),
         scores={} if diverged else score_predictions(run.load_predictions()),
-        **outcome,
+        **renamed(outcome),
     )
 
 
 def kept_weights(method: Method, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
-    """The variables that the run in this folder kept: of its newest checkpoint, the best on validation data.
+    """The variables that the run in this folder kept: of its newest checkpoint.
 
     Raises:
       RunError: the folder holds no run, or no checkpoint.
@@ -167,7 +167,7 @@ def kept_weights(method: Method, data: StudyData, preprocess: Preprocess, folder
         raise RunError(f"{folder} holds no checkpoint; train the run anew, in another folder, to have its weights")
     trainer = make_trainer(method.ensemble, method.train, len(data.train.labels), preprocess)
     like = jax.eval_shape(trainer.init, jnp.uint32(0), data.train.images[:1])
-    return checkpoints.restore(steps[-1], like).best  # type: ignore[no-any-return]
+    return checkpoints.restore(steps[-1], like).kept  # type: ignore[no-any-return]
 
 
 def environment() -> dict[str, Any]:
@@ -187,8 +187,8 @@ def _outcome(state: RunState) -> dict[str, Any]:
     status = {DIVERGED: "diverged", STOPPED: "stopped"}.get(int(state.status), "finished")
     return {
         "status": status,
-        "parameters": count_parameters(state.best),
-        "best_epoch": int(state.best_epoch),
+        "parameters": count_parameters(state.kept),
+        "kept_epoch": int(state.kept_epoch),
         "diverged_step": int(state.diverged_step) if status == "diverged" else None,
     }
 

@@ -49,7 +49,10 @@ class TrainState(NamedTuple):
 
 
 class RunState(NamedTuple):
-    """One run of one seed: what is being trained, the best so far on the validation split, and whether to go on.
+    """One run of one seed: what is being trained, the weights to keep, and whether to go on.
+
+    `kept` are the variables of the last epoch, or those of the lowest validation loss (`TrainConfig.keep`), of epoch
+    `kept_epoch`.
 
     `status` is RUNNING, STOPPED (no improvement for `patience` epochs) or DIVERGED (the loss was not finite at step
     `diverged_step`, or the validation loss after so many steps). A run that is not RUNNING, or has trained all its
@@ -57,9 +60,9 @@ class RunState(NamedTuple):
     """
 
     train: TrainState
-    best: Any
+    kept: Any
+    kept_epoch: jax.Array
     best_loss: jax.Array
-    best_epoch: jax.Array
     stale_from_loss: jax.Array
     stale_epochs: jax.Array
     epoch: jax.Array
@@ -133,7 +136,7 @@ def make_trainer(
         statistics = {c: v for c, v in variables.items() if c not in weights}
         infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
         train = TrainState(weights, statistics, optimizer.init(weights))
-        return RunState(train, variables, infinity, zero, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
+        return RunState(train, variables, zero, infinity, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
 
     def loss(weights: Any, statistics: Any, x: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
         outputs, updates = ensemble.apply(
@@ -145,11 +148,10 @@ def make_trainer(
             mutable=list(statistics),
         )
         labels = jnp.broadcast_to(labels, outputs.shape[:-1])
-        per_member = likelihood.member_nll(outputs.astype(jnp.float32), labels).mean(-1)
-        total = per_member.sum() if config.loss_reduction == "sum" else per_member.mean()
+        mean = total = likelihood.member_nll(outputs.astype(jnp.float32), labels).mean()
         if config.repulsion:
             total += config.repulsion * repulsion(jax.nn.log_softmax(outputs.astype(jnp.float32)), axis_name)
-        return total, (per_member.mean(), {**statistics, **updates})
+        return members * total, (mean, {**statistics, **updates})
 
     def augmented(key: jax.Array, images: jax.Array, places: jax.Array) -> jax.Array:
         if augment is None:
@@ -170,6 +172,10 @@ def make_trainer(
         )
         if axis_name is not None:
             grads, member_loss = jax.lax.pmean((grads, member_loss), axis_name)
+        if config.gradient_rule == "mean_over_users":
+            grads = ensemble.mean_over_users(grads)
+        elif config.gradient_rule == "mean":
+            grads = jax.tree.map(lambda g: g / members, grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
         return TrainState(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
 
@@ -259,8 +265,9 @@ def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
 def _after_epoch(
     run: RunState, state: TrainState, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig
 ) -> RunState:
-    """Early stopping: the best validation weights are kept; an improvement of less than `min_delta` is none."""
+    """Which weights to keep, and whether to stop early: an improvement of less than `min_delta` is none."""
     better = validation_nll < run.best_loss
+    keep = better if config.keep == "best" else jnp.bool_(True)
     improved = validation_nll < run.stale_from_loss - config.min_delta
     stale_epochs = jnp.where(improved, 0, run.stale_epochs + 1)
     exhausted = (stale_epochs >= config.patience) if config.patience else jnp.bool_(False)
@@ -270,9 +277,9 @@ def _after_epoch(
     diverged = ~finite.all()
     return RunState(
         train=state,
-        best=jax.tree.map(lambda new, old: jnp.where(better, new, old), state.variables, run.best),
+        kept=jax.tree.map(lambda new, old: jnp.where(keep, new, old), state.variables, run.kept),
+        kept_epoch=jnp.where(keep, run.epoch, run.kept_epoch),
         best_loss=jnp.where(better, validation_nll, run.best_loss),
-        best_epoch=jnp.where(better, run.epoch, run.best_epoch),
         stale_from_loss=jnp.where(improved, validation_nll, run.stale_from_loss),
         stale_epochs=stale_epochs,
         epoch=run.epoch + 1,

@@ -154,13 +154,13 @@ def of_mlp(config: Config) -> list[Program]:
         *(Program(DEEP_ENSEMBLE, {f"{n}": deep_ensemble(model, n)}, alone) for n in (m, *config.other_members)),
         Program("start of r, s", starts(config), train),
         *with_train("batches of members", "batch_mode", "split", "independent"),
-        *with_train("loss over members", "loss_reduction", "mean"),
+        *with_train("loss over members", "gradient_rule", "mean"),
         *with_train("repulsive term x", "repulsion", *config.repulsions),
         *with_train("fast learning rate x", "fast_learning_rate_multiplier", *config.fast_learning_rates),
         *with_train("decay of r, s", "fast_weight_decay", *config.fast_weight_decays),
         *(Program("rank", {value: ensemble}, train) for value, ensemble in ranks.items()),
         *(Program("members", {f"{n}": ensemble}, train) for n, ensemble in sizes.items()),
-        Program("deep ensemble with", {"mean loss": deep}, dataclasses.replace(alone, loss_reduction="mean")),
+        Program("deep ensemble with", {"mean loss": deep}, dataclasses.replace(alone, gradient_rule="mean")),
         Program("deep ensemble with", {"same batches": deep}, dataclasses.replace(train, batch_mode="repeat")),
     ]
 

@@ -156,7 +156,7 @@ def summary_of(result: StudyResult, method: str) -> dict[str, Any]:
     values = {name: [r.scores[of][metric] for r in runs if r.scores] for name, (of, metric) in kept.items()}
     return {
         "parameters": runs[0].parameters,
-        "best_epochs": [run.best_epoch for run in runs],
+        "kept_epochs": [run.kept_epoch for run in runs],
         "diverged": [run.seed for run in runs if run.status == "diverged"],
         "scores": values,
         "means": {name: [estimate(v).mean, estimate(v).half_width] for name, v in values.items()},

@@ -80,12 +80,12 @@ def recorded(method: str, seed: int, run: RunState, seconds: float, score: Calla
         method=method,
         seed=seed,
         status=status,  # type: ignore[arg-type]
-        parameters=count_parameters(run.best),
+        parameters=count_parameters(run.kept),
         seconds=seconds,
         epochs=int(run.epoch),
-        best_epoch=int(run.best_epoch),
+        kept_epoch=int(run.kept_epoch),
         diverged_step=int(run.diverged_step) if diverged else None,
-        scores={} if diverged else score(run.best),
+        scores={} if diverged else score(run.kept),
     )
 
 

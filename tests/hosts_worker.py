@@ -44,7 +44,7 @@ def main(port: str = "", process_id: str = "0", dies_after: str = "") -> None:
     state = fit(ensemble, config, train, validation, lambda x: x, {42: run}, **options)[42]
     jax.tree.map(np.testing.assert_array_equal, run.checkpoints.restore(epochs, state), state)
     predict = make_predict(ensemble, lambda x: x)
-    log_probs = predict(replicate(state.best, devices_of_hosts()), 42, "test", IMAGES)
+    log_probs = predict(replicate(state.kept, devices_of_hosts()), 42, "test", IMAGES)
     assert [line["epoch"] for line in run.epochs()] == list(range(epochs))
     leaves = {str(i): leaf for i, leaf in enumerate(jax.tree.leaves(state.train.variables))}
     np.savez(folder / f"process_{jax.process_index()}.npz", log_probs=log_probs, images=images, **leaves)

@@ -97,6 +97,19 @@ def test_predictions_are_normalised_float32_log_probabilities():
     np.testing.assert_allclose(jnp.exp(log_probs).sum(-1), 1, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("row", "shared", "own"), [("single", 1, 1), ("mc_dropout", 1, 1), ("batch_ensemble", 3, 1)])
+def test_mean_over_users(row, shared, own):
+    ensemble = ROWS[row](MLP_SMALL)
+    mean = ensemble.mean_over_users({"params": {"kernel": jnp.float32(6)}, "fast": {"r": jnp.float32(6)}})
+    assert mean["params"]["kernel"] == 6 / shared
+    if row == "batch_ensemble":
+        assert mean["fast"]["r"] == 6 / own
+    assert (
+        ROWS["deep_ensemble"](MLP_SMALL).mean_over_users({"params": {"kernel": jnp.float32(6)}})["params"]["kernel"]
+        == 6
+    )
+
+
 def test_x_per_member_gives_each_member_its_own_examples():
     ensemble = be_jax.batch_ensemble(MLP_SMALL, 3)
     variables = ensemble.init(KEY, X)

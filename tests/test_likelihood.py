@@ -60,7 +60,7 @@ def test_a_gaussian_head_learns_mean_and_noise():
     state, epoch = trainer.init(jnp.uint32(0), x[:1]), jax.jit(trainer.epoch)
     for _ in range(30):
         state, measured = epoch(jnp.uint32(0), state, x, y, pad(x[:128], y[:128], 128))
-    means, variances = likelihood.gaussian(ensemble.apply(state.best, jnp.array([[-0.5], [0.5]])))
+    means, variances = likelihood.gaussian(ensemble.apply(state.kept, jnp.array([[-0.5], [0.5]])))
     np.testing.assert_allclose(means.mean(0), [-0.5, 0.5], atol=0.1)
     np.testing.assert_allclose(jnp.sqrt(variances).mean(), 0.3, atol=0.05)
     assert measured.validation_nll == pytest.approx(-stats.norm.logpdf(0, 0, 0.3) + 0.5, abs=0.15)

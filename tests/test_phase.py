@@ -107,7 +107,7 @@ def test_a_start_trains_beside_others_as_it_does_alone(study, monkeypatch):
     assert len(epochs) == 3
     assert [(r.method, r.seed) for r in both] == [("0.1", 7), ("0.1", 8), ("0.5", 7), ("0.5", 8)]
     for beside, by_itself in zip(both[2:], alone, strict=True):
-        assert beside.best_epoch == by_itself.best_epoch
+        assert beside.kept_epoch == by_itself.kept_epoch
         assert beside.parameters == by_itself.parameters == 16 * 4 + 4 * 2 + 2 * (16 + 4 + 4 + 2) + 2 * (4 + 2)
         for name, of_members in by_itself.scores.items():
             assert beside.scores[name] == pytest.approx(of_members, abs=1e-4)

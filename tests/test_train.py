@@ -1,6 +1,7 @@
 """Training: it learns, its order and early stopping are as stated, and divergence stops it at a named step."""
 
 import dataclasses
+import functools
 
 import chex
 import jax
@@ -59,7 +60,7 @@ def test_an_epoch_is_traced_once():
 
 
 def test_members_of_a_deep_ensemble_train_as_if_alone():
-    """With the loss summed, member k moves exactly as a single network does from the same start on the same batches."""
+    """Member k moves exactly as a single network does from the same start on the same batches."""
     state, _ = train(be_jax.deep_ensemble(MODEL, M), CONFIG, 2)
     start = be_jax.deep_ensemble(MODEL, M)
     trainer = make_trainer(be_jax.single(MODEL), CONFIG, N, identity)
@@ -75,17 +76,22 @@ def test_members_of_a_deep_ensemble_train_as_if_alone():
         )
 
 
-def test_mean_over_members_divides_the_gradient_by_m():
-    """SGD without momentum's memory: after one step from one start, the summed loss moved m times as far."""
+def test_the_published_rules_step_kernels_too_far_or_own_weights_too_little():
+    """SGD, one step from one start: what the named rules differ by, m for kernels ("sum") or fast weights ("mean")."""
     config = dataclasses.replace(CONFIG, optimizer="sgd", weight_decay=0.0, batch_size=N)
     moved = {}
-    for reduction in ("sum", "mean"):
-        reduced = dataclasses.replace(config, loss_reduction=reduction)
-        trainer = make_trainer(be_jax.batch_ensemble(MODEL, M), reduced, N, identity)
+    for rule in ("mean_over_users", "sum", "mean"):
+        trainer = make_trainer(
+            be_jax.batch_ensemble(MODEL, M), dataclasses.replace(config, gradient_rule=rule), N, identity
+        )
         start = trainer.init(jnp.uint32(1), IMAGES[:1])
         after, _ = jax.jit(trainer.epoch)(jnp.uint32(1), start, IMAGES, LABELS, VALIDATION)
-        moved[reduction] = jax.tree.map(jnp.subtract, after.train.weights, start.train.weights)
-    chex.assert_trees_all_close(moved["sum"], jax.tree.map(lambda a: M * a, moved["mean"]), rtol=1e-3, atol=1e-6)
+        moved[rule] = jax.tree.map(jnp.subtract, after.train.weights, start.train.weights)
+    ours, times_m = moved["mean_over_users"], functools.partial(jax.tree.map, lambda a: M * a)
+    chex.assert_trees_all_close(moved["sum"]["params"], times_m(ours["params"]), rtol=1e-3, atol=1e-6)
+    chex.assert_trees_all_close(moved["sum"]["fast"], ours["fast"], rtol=1e-3, atol=1e-6)
+    chex.assert_trees_all_close(moved["mean"]["params"], ours["params"], rtol=1e-3, atol=1e-6)
+    chex.assert_trees_all_close(times_m(moved["mean"]["fast"]), ours["fast"], rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("batch_mode", ["repeat", "split", "independent"])
@@ -124,14 +130,14 @@ def test_an_epoch_can_be_shorter_than_the_data_and_not_longer():
 
 
 def test_early_stopping_keeps_the_best_weights_and_then_nothing_changes():
-    config = dataclasses.replace(CONFIG, patience=2, min_delta=10.0)
+    config = dataclasses.replace(CONFIG, patience=2, min_delta=10.0, keep="best")
     state, history = train(be_jax.batch_ensemble(MODEL, M), config, 5)
     assert int(state.status) == STOPPED
     assert int(state.epoch) == 3, "the first epoch improves on infinity; two that do not gain min_delta follow"
     best = int(np.argmin(history.validation_nll[:3]))
-    assert int(state.best_epoch) == best
+    assert int(state.kept_epoch) == best
     until_best, _ = train(be_jax.batch_ensemble(MODEL, M), config, best + 1)
-    chex.assert_trees_all_equal(state.best, until_best.train.variables)
+    chex.assert_trees_all_equal(state.kept, until_best.train.variables)
 
 
 def test_divergence_is_reported_with_its_step_and_stops_the_run():
@@ -197,7 +203,8 @@ def test_adam_decay_is_in_the_gradient_as_in_the_study():
         ("batch_size", 12.5, r"batch_size must be an integer >= 1; got 12\.5"),
         ("optimizer", "lion", "optimizer must be one of adam, sgd; got 'lion'"),
         ("batch_mode", "tile", "batch_mode must be one of repeat, split, independent; got 'tile'"),
-        ("loss_reduction", "max", "loss_reduction must be one of sum, mean; got 'max'"),
+        ("gradient_rule", "max", "gradient_rule must be one of mean_over_users, sum, mean; got 'max'"),
+        ("keep", "first", "keep must be one of last, best; got 'first'"),
         ("learning_rate", float("nan"), "learning_rate must be a finite number > 0; got nan"),
         ("weight_decay", -1.0, r"weight_decay must be a finite number >= 0; got -1\.0"),
         ("milestones", (50, 25), r"milestones must be ascending epochs >= 1; got \(50, 25\)"),

@@ -120,7 +120,7 @@ def _runs_row(result: StudyResult, method: str) -> tuple[Cell, ...]:
         _SECONDS.shown(estimate([run.seconds for run in whole])),
         ", ".join(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses)) or "from the pool",
         _EPOCHS.shown(estimate([run.epochs for run in whole])),
-        _EPOCHS.shown(estimate([run.best_epoch for run in whole])),
+        _EPOCHS.shown(estimate([run.kept_epoch for run in whole])),
     )
     return tuple(Cell(text) for text in texts)
 
