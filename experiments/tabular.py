@@ -37,12 +37,13 @@ from be_jax.ensemble import Variables
 from be_jax.evaluate import score_predictions
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN, gaussian
 from be_jax.metrics import regression
+from be_jax.report.markdown import to_markdown
 from be_jax.report.terminal import fitted
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import write_atomically
 from experiments.common import progress_bars, provenance, use_compilation_cache
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
-from experiments.tabular_report import tables, to_markdown
+from experiments.tabular_report import tables
 from experiments.together import outputs_of, recorded, train_together
 
 METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "deep_ensemble")

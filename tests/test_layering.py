@@ -15,7 +15,7 @@ RANKS = [
     ("layers", "ensemble", "full_rank", "models"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
     ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "stats"),
-    ("audit",),
+    ("audit", "judge"),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}
 ALLOWED = {

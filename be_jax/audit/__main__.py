@@ -5,8 +5,7 @@
     python -m be_jax.audit be_*.npz --single single_*.npz --deep-ensemble deep_*.npz --name "my ensemble"
 
 A file is one run: `test/log_probs` (or `logits`, or `probs`) `[members, examples, classes]` and `test/labels`, also of
-`validation`, `shift/<corruption>_<severity>` and `ood/<name>` where they were predicted. Several files are seeds: where
-there are as many single networks or deep ensembles as audited runs, list those of the same seed at the same place.
+`validation`, `shift/<corruption>_<severity>` and `ood/<name>` where they were predicted. Several files are seeds.
 """
 
 import dataclasses

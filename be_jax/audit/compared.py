@@ -34,6 +34,11 @@ class References(NamedTuple):
         """The networks of the pool, or else of the deep ensembles."""
         return networks_of(self.pool or self.deep_ensemble)
 
+    def described(self, run: Predictions) -> str:
+        """What was predicted, and what it is held against."""
+        kind = "a pool of networks" if self.pool else "single networks and deep ensembles"
+        return f"{_described(run)[:-1]}; held against {kind}"
+
     def __bool__(self) -> bool:
         return bool(self.single or self.deep_ensemble or self.pool)
 

@@ -14,19 +14,19 @@ from rich.text import Text
 from be_jax.audit.alone import Scores, likeness_table, members_table, score_test_members
 from be_jax.audit.arrays import Predictions
 from be_jax.audit.compared import References, as_study, check_comparable, load_from
-from be_jax.audit.judged import verdicts_on, worth_in_networks
-from be_jax.audit.words import found_alone, judged, worth_table
-from be_jax.report.claims import claims_table
+from be_jax.audit.judged import judged
+from be_jax.audit.words import found_alone, told
 from be_jax.report.details import detailed_tables
 from be_jax.report.figures import draw_figures
-from be_jax.report.page import flattened, svg_uri
+from be_jax.report.judged_tables import judged_tables
+from be_jax.report.page import drawn_parts, flattened, judged_parts
 from be_jax.report.predictions import Load
 from be_jax.report.table import Table
 from be_jax.report.tables import tables
 from be_jax.report.terminal import fitted
 from be_jax.results import StudyResult
 from be_jax.runs import write_atomically
-from be_jax.stats import Equivalent, JudgeConfig, Verdict, as_records
+from be_jax.stats import JudgeConfig, Judgement
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,35 +37,30 @@ class Audit:
       name: of the audited ensemble.
       result: scores of it and of its references, as of one of our own studies.
       of_members: of each audited run, see `score_test_members`.
-      verdicts: on C1 to C4; empty without references.
-      worth: deep-ensemble equivalents; empty without references, or with too few networks.
-      config: what the verdicts were decided by.
+      judgement: None without references.
     """
 
     name: str
     result: StudyResult
     of_members: tuple[Scores, ...]
-    verdicts: tuple[Verdict, ...]
-    worth: Mapping[str, Equivalent]
-    config: JudgeConfig
+    judgement: Judgement | None
 
     @property
     def answer(self) -> list[str]:
-        """A few sentences: the verdicts, if there are any, first."""
-        found = found_alone(self.name, self.result, self.of_members)
-        decided = judged(self.verdicts, self.worth, self.config)
-        return decided + found if self.verdicts else found + decided
+        """A few sentences: where the ensemble stands, if that can be said, first."""
+        found, decided = found_alone(self.name, self.result, self.of_members), told(self.result, self.judgement)
+        return decided + found if self.judgement else found + decided
 
     @property
     def tables(self) -> list[Table]:
         """Claims, then what needs no reference, then the tables of our own studies but the last: it is of training."""
         of_ensemble = [run.scores["test"] for run in self.result.runs if run.method == self.name]
+        first, rest = judged_tables(self.result, self.judgement), tables(self.result)[:-1]
         return [
-            claims_table(self.verdicts, [self.name]),
-            *worth_table(self.name, self.worth),
+            *first,
             members_table(self.of_members, of_ensemble),
             likeness_table(self.name, self.of_members, of_ensemble),
-            *tables(self.result)[:-1],
+            *rest,
         ]
 
 
@@ -92,9 +87,7 @@ def audit(
         name,
         as_study(name, runs, references),
         tuple(score_test_members(run) for run in runs),
-        verdicts_on(name, runs, references, config) if references else (),
-        worth_in_networks(runs, references) if references else {},
-        config,
+        judged(name, runs, references, config) if references else None,
     )
 
 
@@ -115,7 +108,9 @@ def write_audit(
     folder: Path,
     provenance: Mapping[str, Any],
 ) -> Path:
-    """Writes `results.json`, `verdicts.json` and `report.html` into a folder; returns the page's path.
+    """Writes `results.json`, `members.json`, `report.html` and, with references, `verdicts.json`.
+
+    Returns the page's path.
 
     Args:
       found: of `audit` for these runs and references.
@@ -125,14 +120,9 @@ def write_audit(
     """
     result = dataclasses.replace(found.result, provenance=provenance)
     result.save(folder / "results.json")
-    record = {
-        "method": found.name,
-        "judge": dataclasses.asdict(found.config),
-        "members": found.of_members,
-        "verdicts": as_records(found.verdicts),
-        "worth": {place: dataclasses.asdict(worth) for place, worth in found.worth.items()},
-    }
-    write_atomically(folder / "verdicts.json", json.dumps(record, indent=1) + "\n")
+    write_atomically(folder / "members.json", json.dumps(found.of_members, indent=1) + "\n")
+    if found.judgement:
+        found.judgement.save(folder / "verdicts.json")
     page = folder / "report.html"
     load = load_from(found.name, runs, references or References())
     page.write_text(_rendered(dataclasses.replace(found, result=result), load), encoding="utf-8")
@@ -148,17 +138,15 @@ def _rendered(found: Audit, load: Load) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    figures = [{**drawn._asdict(), "uri": svg_uri(drawn.figure)} for drawn in draw_figures(found.result, load)]
     return environment.get_template("audit.html.j2").render(
         name=found.name,
         result=found.result,
-        claims=None,
-        answer=found.answer,
+        **{**judged_parts(found.result, found.judgement), "answer": found.answer},
         tables=found.tables,
         detailed_tables=detailed_tables(found.result),
-        figures=figures,
+        figures=[drawn_parts(each) for each in draw_figures(found.result, load)],
         provenance=flattened(found.result.provenance),
-        config=flattened(dataclasses.asdict(found.config)),
+        config=flattened(dataclasses.asdict(found.judgement.config) if found.judgement else found.result.config),
     )
 
 

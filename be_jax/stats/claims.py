@@ -1,26 +1,25 @@
-"""The claims C1 to C4 about one method, judged: rows of evidence, Holm's correction over all of them, verdicts.
+"""The claims C1 to C4 about one method, each tested on its endpoints in a fixed order until one shows nothing.
 
-A claim is a conjunction, as the study states it ("in accuracy, calibration and OOD detection"): it is supported where
-every row that can be judged supports it, and contradicted where one row does. The family of the correction is every
-row of every claim about the method, so that the level bounds the probability of *any* false statement about it. Of a
-row's two opposite nulls at most one is true, hence one p-value each. That Holm's steps also control such errors of
-direction is proved for independent rows (Shaffer 1980, Ann. Stat. 8:1342); for ours, which are correlated,
-`experiments/judge_simulation.py` measures it.
+A *region* is a statement about a position, true where the position lies in it and shown where the whole interval does.
+Regions come in families, strongest first, and each family has a fixed sequence of its own: an endpoint is tested at
+the full level only where all endpoints before it showed a region of the same family, so that no correction is needed
+(Maurer, Hothorn and Lehmacher 1995). An interval of level 1 - a is mistaken with probability a, at either end a / 2,
+and so is the first endpoint of which a family says something false. That errors of *direction* in earlier endpoints add
+nothing to it is proved for some dependences only (Grandhi, Guo and Romano 2016); `experiments/judge_simulation.py`
+measures all false statements together. All statements about one endpoint are read off one interval, which therefore
+never disagrees with a word.
 """
 
 import dataclasses
-import itertools
+import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from statsmodels.stats.multitest import multipletests
-
-from be_jax.stats import evidence, hypotheses
-from be_jax.stats.evidence import Decision, Evidence, weigh
-from be_jax.stats.margins import JudgeConfig
-from be_jax.stats.sample import Sample
+from be_jax.stats.config import Endpoint, JudgeConfig
+from be_jax.stats.rows import Row
 
 ClaimName = Literal["C1", "C2", "C3", "C4"]
+Decision = Literal["supported", "contradicted", "mixed", "undecided", "not judged", "undertrained", "control failed"]
 
 STATEMENTS: Mapping[ClaimName, str] = {
     "C1": "is worse than a deep ensemble",
@@ -29,8 +28,47 @@ STATEMENTS: Mapping[ClaimName, str] = {
     "C4": "has members that are near-identical in parameter space",
 }
 
-PARAMETERS = "parameters"
-"""The set of scores of weights."""
+TO_SINGLE, TO_DEEP = "equivalent to a single model", "equivalent to a deep ensemble"
+WORSE_THAN_SINGLE, BETTER_THAN_DEEP = "worse than a single model", "better than a deep ensemble"
+WORSE_THAN_DEEP = "worse than a deep ensemble"
+NEAR_SINGLE = "nearer to a single model than to a deep ensemble"
+NEAR_DEEP = "nearer to a deep ensemble than to a single model"
+IDENTICAL = "near-identical"
+NEAR_COPIES = "nearer to copies of one network than to independent networks"
+NEAR_INDEPENDENT = "nearer to independent networks than to copies of one network"
+
+
+class Region(NamedTuple):
+    """A statement about a position: that it lies strictly between two numbers.
+
+    Attributes:
+      words: the statement.
+      direction: 1 where it speaks for the claim, -1 against.
+      low, high: the numbers.
+    """
+
+    words: str
+    direction: Literal[1, -1]
+    low: float
+    high: float
+
+
+Families = tuple[tuple[Region, ...], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stated:
+    """What is said of one endpoint of a claim.
+
+    Attributes:
+      endpoint: which.
+      words: of the region that its interval lies in; empty where nothing is shown, or not tested.
+      direction: of that region; 0 where nothing is said.
+    """
+
+    endpoint: Endpoint
+    words: str = ""
+    direction: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,110 +77,89 @@ class Verdict:
 
     Attributes:
       claim: its name; `STATEMENTS` has the words.
-      method: name of the method.
-      decision: "not judged" where there is nothing to judge by; see the module for the rest.
-      evidence: its rows.
-      units: how many seeds or networks it rests on, `{factor: count}`.
+      decision: "mixed" where endpoints speak for and against it.
+      stated: of each endpoint, in the order in which they are tested.
+      reason: why it is not decided, or why no further endpoint is; empty otherwise.
     """
 
     claim: ClaimName
-    method: str
     decision: Decision
-    evidence: tuple[Evidence, ...]
-    units: Mapping[str, int]
+    stated: tuple[Stated, ...]
+    reason: str = ""
+
+    @property
+    def reached(self) -> int:
+        """How many endpoints, from the first on, something is said of."""
+        return sum(bool(each.words) for each in self.stated)
+
+    @property
+    def words(self) -> dict[str, list[Endpoint]]:
+        """Each statement with the endpoints that show it."""
+        said: dict[str, list[Endpoint]] = {}
+        for each in self.stated:
+            if each.words:
+                said.setdefault(each.words, []).append(each.endpoint)
+        return said
 
 
-def judge(
-    name: str,
-    method: Sample,
-    single: Sample,
-    deep_ensemble: Sample,
-    weights: tuple[Sample, Sample] | None = None,
-    config: JudgeConfig | None = None,
-) -> tuple[Verdict, ...]:
-    """Judges C1 to C4 about one method, in that order.
+def families(claim: ClaimName, margin: float) -> Families:
+    """The regions of a claim."""
+    low, high, middle = -math.inf, math.inf, 0.5
+    to_deep = Region(TO_DEEP, -1, 1 - margin, 1 + margin)
+    match claim:
+        case "C1":
+            apart = (Region(WORSE_THAN_DEEP, 1, low, 1.0), Region(BETTER_THAN_DEEP, -1, 1.0, high))
+            return apart, (to_deep,)
+        case "C2":
+            outside = (Region(WORSE_THAN_SINGLE, -1, low, 0.0), Region(BETTER_THAN_DEEP, -1, 1.0, high))
+            nearer = (Region(NEAR_SINGLE, 1, low, middle), Region(NEAR_DEEP, -1, middle, high))
+            return (Region(TO_SINGLE, 1, -margin, margin), to_deep), outside, nearer
+        case _:
+            nearer = (Region(NEAR_COPIES, 1, low, middle), Region(NEAR_INDEPENDENT, -1, middle, high))
+            return (Region(IDENTICAL, 1, low, margin),), nearer
 
-    Args:
-      name: of the method.
-      method, single, deep_ensemble: scores of its runs, of single networks and of deep ensembles. Samples whose factors
-        have the same name are paired.
-      weights: what was measured on weights, in the set `PARAMETERS`, of the method's runs and of deep ensembles: scores
-        that are 0 for copies of one network, such as distances. C4 is not judged without them.
-      config: margins and metrics.
 
-    Raises:
-      ValueError: paired samples of different lengths, or samples with no score in common to judge by.
+def judge_claim(claim: ClaimName, rows: Sequence[Row], config: JudgeConfig) -> Verdict:
+    """The verdict on a claim from its rows, in the order in which they are tested.
+
+    A claim of which an endpoint is missing is undecided, whatever the others show. One without rows is not judged.
     """
-    config = config or JudgeConfig()
-    units = _units(name, method, single, deep_ensemble)
-    rows = _rows(method, single, deep_ensemble, config)
-    if not any(rows.values()):
-        raise ValueError(f"{name}, single networks and deep ensembles have no score in common to judge by")
-    rows["C4"] = _rows_of_weights(name, *weights, config) if weights else []
-    decided = iter(_decided([row for of_claim in rows.values() for row in of_claim], config.level))
-    return tuple(
-        Verdict(claim, name, _all_of(own), own, units)
-        for claim, of_claim in rows.items()
-        for own in [tuple(itertools.islice(decided, len(of_claim)))]
-    )
-
-
-def _rows(
-    method: Sample, single: Sample, deep_ensemble: Sample, config: JudgeConfig
-) -> dict[ClaimName, list[Evidence]]:
-    """Rows of C1, C2 and C3, before Holm's correction."""
-    rows: dict[ClaimName, list[Evidence]] = {"C1": [], "C2": [], "C3": []}
-    for set_name, metric in method.scores[0]:
-        if not all(sample.has(set_name, metric) for sample in (method, single, deep_ensemble)):
-            continue
-        if metric in (config.detection if set_name.startswith("ood/") else config.quality):
-            to_deep = evidence.gains(set_name, metric, method, single, deep_ensemble, against=deep_ensemble)
-            to_single = evidence.gains(set_name, metric, method, single, deep_ensemble, against=single)
-            rows["C1"].append(weigh(to_deep, hypotheses.worse_than_deep_ensemble, config.gain_margin, config))
-            rows["C2"].append(weigh(to_single, hypotheses.tracks_single_model, config.gain_margin, config))
-        elif metric in config.diversity:
-            compared = evidence.diversities(set_name, metric, method, deep_ensemble)
-            rows["C3"].append(weigh(compared, hypotheses.near_identical, config.diversity_margin, config))
-    return rows
-
-
-def _rows_of_weights(name: str, method: Sample, deep_ensemble: Sample, config: JudgeConfig) -> list[Evidence]:
-    """Rows of C4, before Holm's correction."""
-    _units(name, method, deep_ensemble)
-    return [
-        weigh(
-            evidence.diversities(set_name, metric, method, deep_ensemble),
-            hypotheses.near_identical,
-            config.diversity_margin,
-            config,
-        )
-        for set_name, metric in method.scores[0]
-        if method.has(set_name, metric) and deep_ensemble.has(set_name, metric)
-    ]
-
-
-def _units(name: str, *samples: Sample) -> dict[str, int]:
-    units: dict[str, int] = {}
-    for sample in samples:
-        if units.setdefault(sample.factor, sample.units) != sample.units:
-            raise ValueError(
-                f"{name} is compared with samples of {units[sample.factor]} and of {sample.units} {sample.factor}, "
-                "which cannot be paired; list the same ones, or give one of the samples another factor name"
-            )
-    return units
-
-
-def _decided(family: list[Evidence], level: float) -> list[Evidence]:
-    """The rows with Holm's p-values over all of them."""
-    adjusted = multipletests([row.p for row in family], method="holm")[1]
-    return [row.decided(float(p), level) for row, p in zip(family, adjusted, strict=True)]
-
-
-def _all_of(rows: Sequence[Evidence]) -> Decision:
-    """The decision on a conjunction, of the rows that can be judged; without any row, it is not judged."""
     if not rows:
-        return "not judged"
-    decisions = {row.decision for row in rows} - {"not judged"}
-    if "contradicted" in decisions:
-        return "contradicted"
-    return "supported" if decisions == {"supported"} else "undecided"
+        return Verdict(claim, "not judged", (), f"{'weights' if claim == 'C4' else 'scores'} were not given")
+    stated = _sequence(families(claim, config.margin), rows)
+    reached = sum(bool(each.words) for each in stated)
+    stopped = _why(rows[reached]) if reached < len(rows) else ""
+    if missing := [row.reason for row in rows if row.missing]:
+        return Verdict(claim, "undecided", stated, "; ".join(missing))
+    directions = {each.direction for each in stated} - {0}
+    if not directions:
+        return Verdict(claim, "undecided", stated, stopped)
+    decision: Decision = "mixed" if len(directions) > 1 else "supported" if directions == {1} else "contradicted"
+    return Verdict(claim, decision, stated, stopped)
+
+
+def withheld(verdict: Verdict, decision: Decision, reason: str) -> Verdict:
+    """The verdict without a statement."""
+    return Verdict(verdict.claim, decision, tuple(Stated(each.endpoint) for each in verdict.stated), reason)
+
+
+def _sequence(of_families: Families, rows: Sequence[Row]) -> tuple[Stated, ...]:
+    """For each row the statement of the first family whose sequence gets as far."""
+    stated = [Stated(row.endpoint) for row in rows]
+    for family in reversed(of_families):
+        for i, row in enumerate(rows):
+            region = _shown(family, row)
+            if region is None:
+                break
+            stated[i] = Stated(row.endpoint, region.words, region.direction)
+    return tuple(stated)
+
+
+def _shown(family: Sequence[Region], row: Row) -> Region | None:
+    if row.reason:
+        return None
+    return next((region for region in family if row.position.within(region.low, region.high)), None)
+
+
+def _why(row: Row) -> str:
+    return row.reason or f"the interval of {row.endpoint} leaves it open"

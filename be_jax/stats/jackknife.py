@@ -2,20 +2,17 @@
 
 A score depends on several things drawn at random: seeds, networks of a pool, test examples. Each is a *factor* with
 units. A statistic is known on all units and without each one; linear combinations of statistics are linear in these
-values, so whatever methods share (seeds, networks, examples) is deleted from all of them together and their
-correlation needs no further thought.
+values, so whatever methods share (networks, examples) is deleted from all of them together and their correlation needs
+no further thought.
 """
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
-
-RESAMPLES = 10_000
+from scipy import special
 
 
 class Uncertainty(NamedTuple):
@@ -23,6 +20,44 @@ class Uncertainty(NamedTuple):
 
     standard_error: float
     freedom: float
+
+
+class Variances(NamedTuple):
+    """Parts of a variance, numbers or arrays of one shape.
+
+    Attributes:
+      examples: over blocks of examples; 0 without any.
+      factors: over the units of each factor.
+      interactions: of each factor with examples, which `examples` and `factors` both hold.
+      blocks: of examples.
+      units: of each factor.
+    """
+
+    examples: np.ndarray
+    factors: Mapping[str, np.ndarray]
+    interactions: Mapping[str, np.ndarray]
+    blocks: int
+    units: Mapping[str, int]
+
+    def combined(self) -> tuple[np.ndarray, np.ndarray]:
+        """The variance of the statistic, and its Satterthwaite degrees of freedom (infinite for a variance of 0).
+
+        Factors are crossed: every run predicts every example. The variance over runs and that over examples both hold
+        the variance of their interaction, which is therefore taken off once, as in multiway clustering (Cameron,
+        Gelbach and Miller 2011, J. Bus. Econ. Stat. 29:238, section 2.1). The sum is never taken to be less than one of
+        its parts. Its degrees of freedom are those of a sum of mean squares (Satterthwaite 1946), in which the part
+        taken off counts too.
+        """
+        parts = [np.asarray(self.examples), *map(np.asarray, self.factors.values())]
+        taken_off = np.sum([np.asarray(part) for part in self.interactions.values()], axis=0)
+        total = np.maximum(np.sum(parts, axis=0) - taken_off, np.max(parts, axis=0))
+        squares = parts[0] ** 2 / (self.blocks - 1) if self.blocks else np.zeros_like(parts[0])
+        for factor, count in self.units.items():
+            squares = squares + np.asarray(self.factors[factor]) ** 2 / (count - 1)
+            if self.blocks:
+                squares = squares + np.asarray(self.interactions[factor]) ** 2 / ((count - 1) * (self.blocks - 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return total, np.where(total > 0, total**2 / squares, np.inf)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,47 +91,67 @@ class Statistic:
     def __rmul__(self, number: float) -> "Statistic":
         return Statistic(number * self.whole, {factor: number * values for factor, values in self.without.items()})
 
+    def root(self) -> "Statistic":
+        """The square root; of what rounding has put below 0, 0."""
+
+        def root(values: np.ndarray) -> np.ndarray:
+            return np.sqrt(np.maximum(values, 0.0))
+
+        return Statistic(root(self.whole), {factor: root(values) for factor, values in self.without.items()})
+
     def _with(self, other: "Statistic", operation: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> "Statistic":
         factors = dict.fromkeys([*self.without, *other.without])
-        without = {f: operation(self._without(f), other._without(f)) for f in factors}
-        return Statistic(operation(self.whole, other.whole), without)
+        with np.errstate(invalid="ignore"):  # of infinite scores, which no row is decided by
+            without = {f: operation(self.deleted(f), other.deleted(f)) for f in factors}
+            return Statistic(operation(self.whole, other.whole), without)
 
-    def _without(self, factor: str) -> np.ndarray:
+    def deleted(self, factor: str) -> np.ndarray:
         """Without each unit of a factor; a factor on which it does not depend changes nothing."""
         return self.without.get(factor, self.whole[None])
 
     def uncertainty(self) -> Uncertainty:
-        """Jackknife standard error over all factors (Efron and Stein 1981), and its Satterthwaite degrees of freedom.
+        """Jackknife standard error over all factors (Efron and Stein 1981); see `Variances.combined`."""
+        variance, freedom = variances(self).combined()
+        return Uncertainty(math.sqrt(variance), float(freedom))
 
-        Factors are crossed: every run predicts every example. The variance over runs and that over examples both hold
-        the variance of their interaction, which is therefore taken off once, as in multiway clustering (Cameron,
-        Gelbach and Miller 2011, J. Bus. Econ. Stat. 29:238, section 2.1). It is estimated by deleting a unit and a
-        block together. The sum is never taken to be less than one of its parts. Its degrees of freedom are those of a
-        sum of mean squares (Satterthwaite 1946), in which the part taken off counts too.
-        """
-        of_examples, interactions, of_factors = self._variances()
-        parts = [of_examples, *of_factors.values()]
-        total = max(sum(parts) - sum(interactions.values()), *parts) if len(parts) > 1 else of_examples
-        if total == 0:
-            return Uncertainty(0.0, math.inf)
-        blocks = len(self.whole) - 1
-        squares = of_examples**2 / (blocks - 1) if blocks else 0.0
-        for factor, count in self.units.items():
-            squares += of_factors[factor] ** 2 / (count - 1)
-            squares += interactions[factor] ** 2 / ((count - 1) * (blocks - 1)) if blocks else 0.0
-        return Uncertainty(math.sqrt(total), total**2 / squares)
 
-    def _variances(self) -> tuple[float, dict[str, float], dict[str, float]]:
-        """Of examples, of the interaction of each factor with examples, and of each factor with that interaction."""
-        by_block = self.whole[1:] - self.whole[0]
-        shrink = _shrink(len(by_block))
-        of_factors, interactions = {}, {}
-        for factor, values in self.without.items():
-            by_unit = values[:, 0] - self.whole[0]
-            both = values[:, 1:] - values[:, :1] - by_block[None]
-            of_factors[factor] = float(_shrink(len(values)) * (by_unit**2).sum())
-            interactions[factor] = float(_shrink(len(values)) * shrink * (both**2).sum())
-        return float(shrink * (by_block**2).sum()), interactions, of_factors
+def variances(statistic: Statistic) -> Variances:
+    """Of a statistic."""
+    parts = covariances([statistic])
+    return weighted(parts, np.ones((1, 1)))
+
+
+def covariances(statistics: list[Statistic]) -> Variances:
+    """The same parts as covariance matrices `[k, k]` of k statistics. All must have the same number of blocks."""
+    values = np.array([statistic.value for statistic in statistics])
+    by_block = np.stack([statistic.whole[1:] for statistic in statistics]) - values[:, None]
+    blocks = by_block.shape[1]
+    of_factors, interactions, units = {}, {}, {}
+    for factor in dict.fromkeys(name for statistic in statistics for name in statistic.without):
+        count = max(len(statistic.deleted(factor)) for statistic in statistics)
+        tables = [np.broadcast_to(statistic.deleted(factor), (count, 1 + blocks)) for statistic in statistics]
+        by_unit = np.stack([table[:, 0] for table in tables]) - values[:, None]
+        of_factors[factor] = _shrink(count) * by_unit @ by_unit.T
+        both = np.stack([table[:, 1:] - table[:, :1] for table in tables]) - by_block[:, None]
+        both = both.reshape(len(statistics), -1)
+        interactions[factor] = _shrink(count) * _shrink(blocks) * both @ both.T
+        units[factor] = count
+    return Variances(_shrink(blocks) * by_block @ by_block.T, of_factors, interactions, blocks, units)
+
+
+def weighted(parts: Variances, weights: np.ndarray) -> Variances:
+    """The parts of the variance of linear combinations, `[...]`, from covariance matrices and weights `[..., k]`."""
+
+    def of(matrix: np.ndarray) -> np.ndarray:
+        return np.maximum(np.einsum("...i,ij,...j->...", weights, matrix, weights), 0.0).squeeze()
+
+    return Variances(
+        of(parts.examples),
+        {factor: of(matrix) for factor, matrix in parts.factors.items()},
+        {factor: of(matrix) for factor, matrix in parts.interactions.items()},
+        parts.blocks,
+        parts.units,
+    )
 
 
 def _shrink(units: int) -> float:
@@ -108,7 +163,7 @@ def p_above(statistic: Statistic) -> float:
     error, freedom = statistic.uncertainty()
     if error == 0:
         return 0.0 if statistic.value > 0 else 1.0
-    return float(stats.t.sf(statistic.value / error, freedom))
+    return float(special.stdtr(freedom, -statistic.value / error))
 
 
 def p_below(statistic: Statistic) -> float:
@@ -116,47 +171,7 @@ def p_below(statistic: Statistic) -> float:
     return p_above(-1.0 * statistic)
 
 
-def resample(statistics: Sequence[Statistic], contrast: Statistic, resamples: int = RESAMPLES) -> np.ndarray:
-    """Bootstrap draws `[len(statistics), resamples]`, all from the same resampled units and examples.
-
-    Units of every factor, and blocks of examples, are drawn with replacement. A statistic moves by the mean of its
-    jackknife pseudo-values over the draw: exact for means, of first order for the rest (Efron 1982, section 6). Draws
-    spread as far as the standard error of `contrast` says: they are widened by n / (n - 1) for the n units of a factor
-    (Hesterberg 2015, arXiv 1411.5279), and narrowed for the interaction that two factors both hold.
-    """
-    of_examples, _, of_factors = contrast._variances()
-    counted_twice = of_examples + sum(of_factors.values())
-    scale = contrast.uncertainty().standard_error / math.sqrt(counted_twice) if counted_twice else 0.0
-    factors = dict.fromkeys(factor for statistic in statistics for factor in statistic.without)
-    draws = np.zeros((len(statistics), resamples))
-    for stream, factor in enumerate(factors, start=1):
-        units = max(len(s._without(factor)) for s in statistics)
-        deviations = [np.broadcast_to(s._without(factor)[:, 0] - s.value, units) for s in statistics]
-        draws -= _resampled(np.stack(deviations), resamples, stream)
-    if len(contrast.whole) > 1:
-        draws -= _resampled(np.stack([s.whole[1:] - s.value for s in statistics]), resamples, 0)
-    return np.array([s.value for s in statistics])[:, None] + scale * draws
-
-
-def _resampled(deviations: np.ndarray, resamples: int, stream: int) -> np.ndarray:
-    """Sums over units, drawn with replacement, of deviations `[k, units]` without each unit: `[k, resamples]`."""
-    units = deviations.shape[1]
-    centred = deviations - deviations.mean(1, keepdims=True)
-    return math.sqrt(_shrink(units)) * centred @ _draw_counts(units, resamples, stream).T
-
-
-@functools.lru_cache(maxsize=16)
-def _draw_counts(units: int, resamples: int, stream: int) -> np.ndarray:
-    """How often each unit is drawn: `[resamples, units]`; other streams are independent."""
-    random = np.random.default_rng([units, stream])
-    return random.multinomial(units, np.full(units, 1 / units), resamples).astype(np.float64)
-
-
-def tails(contrast: Statistic, confidence: float) -> tuple[float, float]:
-    """Quantiles of bootstrap draws that bound an interval: those of Student's t put where a normal curve has them.
-
-    With few units the percentile interval is too short; this is Hesterberg's expansion (2015, section 4.1) with the
-    degrees of freedom of `contrast`.
-    """
-    tail = stats.norm.cdf(-stats.t.ppf((1 + confidence) / 2, contrast.uncertainty().freedom))
-    return float(tail), float(1 - tail)
+def quantile(freedom: np.ndarray | float, confidence: float) -> np.ndarray:
+    """Student's quantile that a two-sided test of level 1 - confidence rejects from; the normal one for infinity."""
+    freedom = np.minimum(freedom, 1e9)
+    return np.asarray(special.stdtrit(freedom, (1 + confidence) / 2))
