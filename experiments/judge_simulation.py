@@ -26,7 +26,7 @@ import rich
 import tyro
 from rich.progress import track
 
-from be_jax.judge import JudgeConfig, Sample, Verdict, judge, of_pool, of_seeds, score_run
+from be_jax.stats import JudgeConfig, Sample, Verdict, judge, of_pool, of_seeds, score_run
 from be_jax.study import provenance
 
 CLASSES, MEMBERS, SEEDS, NETWORKS, POOL_SEEDS = 10, 4, 5, 8, 3

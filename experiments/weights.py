@@ -36,11 +36,12 @@ from be_jax.parameter_space import as_deep_ensemble, match, score_parameters
 from be_jax.report.methods import DEEP_ENSEMBLE, label
 from be_jax.results import PoolRecord, StudyResult
 from be_jax.runs import TRAINED_WITH, RunError, read_config, seed_folder
+from be_jax.stats.weights import MATCHED, Unit, Weights
 from be_jax.study import Method, kept_weights, provenance
 from be_jax.study.progress import progress_bars
 from experiments import cifar10, mnist
 from experiments.common import use_compilation_cache
-from experiments.weights_report import MATCHED, Unit, Weights, table
+from experiments.weights_report import table
 
 STUDIES: Mapping[str, ModuleType] = {"mnist": mnist, "cifar10": cifar10}
 

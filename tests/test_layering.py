@@ -15,20 +15,10 @@ RANKS = [
     ("nn", "ensemble", "construct", "cost"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
     (
-        "scores",
-        "checkpoint",
-        "runs",
-        "results",
-        "data",
-        "evaluate",
-        "fit",
-        "pool",
-        "study",
-        "report",
-        "parameter_space",
-        "judge",
+        *("scores", "checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "parameter_space"),
+        *("stats", "study", "report"),
     ),
-    ("audit",),
+    ("audit", "judge"),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}
 ALLOWED = {

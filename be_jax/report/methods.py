@@ -2,15 +2,15 @@
 
 from typing import NamedTuple
 
-from be_jax.results import RunRecord, StudyResult
-
-SINGLE, DEEP_ENSEMBLE = "single", "deep_ensemble"
+from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, RunRecord, StudyResult
 
 _LABELS = {
     SINGLE: "single network",
     "mc_dropout": "MC dropout",
     "batch_ensemble_sign": "BatchEnsemble ±1",
     DEEP_ENSEMBLE: "deep ensemble",
+    COPIES: "identical members",
+    SINGLE_WIDE: "single network of equal cost",
 }
 
 
@@ -29,8 +29,10 @@ _STYLES = {
     "batch_ensemble": Style("#0072B2", "s", "--"),
     "batch_ensemble_sign": Style("#E69F00", "D", "-."),
     DEEP_ENSEMBLE: Style("#009E73", "^", "-"),
+    SINGLE_WIDE: Style("#56B4E9", "h", ":"),
+    COPIES: Style("#7F7F7F", "x", ":"),
 }
-_OTHER_STYLES = (Style("#D55E00", "P", "--"), Style("#56B4E9", "X", "-."), Style("#7F7F7F", "*", ":"))
+_OTHER_STYLES = (Style("#D55E00", "P", "--"), Style("#F0E442", "X", "-."), Style("#8C564B", "*", ":"))
 
 
 def label(result: StudyResult, method: str) -> str:
@@ -47,14 +49,9 @@ def styles(methods: tuple[str, ...]) -> dict[str, Style]:
     return {method: _STYLES.get(method) or taken[method] for method in methods}
 
 
-def is_batch_ensemble(method: str) -> bool:
-    """Whether this is one of the initialisations of a BatchEnsemble."""
-    return method.startswith("batch_ensemble")
-
-
 def has_members(method: str) -> bool:
     """Whether members can differ, so that mutual information and disagreement mean something."""
-    return method != SINGLE
+    return method not in (SINGLE, SINGLE_WIDE)
 
 
 def runs_of(result: StudyResult, method: str) -> list[RunRecord]:

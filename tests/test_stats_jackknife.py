@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from judge_fakes import mean_of, with_blocks
 from scipy import stats
+from stats_fakes import mean_of, with_blocks
 
-from be_jax.judge.jackknife import Statistic, p_above, p_below, resample, tails
+from be_jax.stats.bootstrap import resample, tails
+from be_jax.stats.jackknife import Statistic, p_above, p_below
 
 
 def of_examples(values):
@@ -93,6 +94,14 @@ def test_tails_put_students_quantile_where_a_normal_curve_has_it(random):
     lower, upper = tails(statistic, 0.95)
     assert stats.norm.ppf(upper) == pytest.approx(stats.t.ppf(0.975, 4))
     assert lower == pytest.approx(1 - upper)
+
+
+def test_a_root_is_of_every_value_and_never_of_less_than_0(random):
+    values = random.uniform(1, 2, size=(4, 10))
+    statistic = mean_of(values)
+    np.testing.assert_allclose(statistic.root().whole, np.sqrt(statistic.whole))
+    np.testing.assert_allclose(statistic.root().without["seeds"], np.sqrt(statistic.without["seeds"]))
+    assert mean_of([-1e-12] * 3).root().value == 0
 
 
 @pytest.mark.parametrize("seeds", [3, 5])

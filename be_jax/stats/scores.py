@@ -6,12 +6,13 @@ blocks) that costs one pass over the examples, and predictions need not be kept 
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import jax
 import numpy as np
 
 from be_jax import metrics
+from be_jax.stats.config import OOD
 
 BLOCKS = 50
 """Blocks of examples: 49 degrees of freedom, so that seeds, of which there are few, decide the quantiles."""
@@ -24,35 +25,59 @@ Scores = dict[tuple[str, str], np.ndarray]
 """`{(set, metric): [1 + BLOCKS]}` float64: the score on all examples, then without block 0, 1, ..."""
 
 
-def score_run(predictions: Predictions) -> Scores:
+def score_run(predictions: Predictions, sets: Collection[str] | None = None) -> Scores:
     """Scores of one run, on all examples and without each block of them.
 
     Sets of the same size have the same blocks, so a block holds the same images in `test` as in its corrupted versions.
     Metrics have the names and values of `be_jax.scores.score_predictions`: `accuracy`, `nll`, `brier` and `ece` of
     labelled sets; `auroc_max_probability` and `auroc_epistemic` of `ood/<name>` against `test`; and `epistemic`,
-    `disagreement` and `pairwise_js` of all.
+    `disagreement` and `pairwise_js` of all. Where there is a set `validation`, one temperature is fitted on it, for all
+    members, and `<metric>_scaled` are quality and detection of the predictions at it.
 
     Args:
-      predictions: `<set>/log_probs` `[m, n, c]` with sets named `test`, `shift/<corruption>_<severity>` and
-        `ood/<name>`, and `<set>/labels` `[n]` but for OOD sets; the mean over shifted sets is the set `shift`. A set
-        `validation` is not scored.
+      predictions: `<set>/log_probs` `[m, n, c]` with sets named `validation`, `test`, `shift/<corruption>_<severity>`
+        and `ood/<name>`, and `<set>/labels` `[n]` but for OOD sets. The mean over shifted sets is the set `shift`, that
+        over OOD sets the set `ood`.
+      sets: to score, of those; all where not given.
 
     Raises:
       ValueError: a set of fewer than `BLOCKS` examples, or without labels.
     """
-    test = _score_examples(predictions["test/log_probs"])
-    scores = of_set("test", _score_labelled("test", test, predictions))
-    of_ood: Scores = {}
+    temperature = temperature_of(predictions)
+    named = set_names(predictions)
+    wanted = [name for name in named if name != "validation" and (sets is None or name in sets)]
+    test = _score_examples(predictions["test/log_probs"], temperature) if "test" in named else {}
+    scores: Scores = {}
     shifted: list[dict[str, np.ndarray]] = []
-    for name in (key.removesuffix("/log_probs") for key in predictions if key.endswith("/log_probs")):
-        if name in ("test", "validation"):
-            continue
-        examples = _score_examples(predictions[f"{name}/log_probs"])
+    detected: list[dict[str, np.ndarray]] = []
+    for name in wanted:
+        examples = test if name == "test" else _score_examples(predictions[f"{name}/log_probs"], temperature)
         if name.startswith("ood/"):
-            of_ood |= of_set(name, _score_ood(test, examples))
+            detected.append(_score_ood(test, examples))
+            scores |= of_set(name, detected[-1])
+        elif name == "test":
+            scores |= of_set("test", _score_labelled(name, examples, predictions))
         else:
             shifted.append(_score_labelled(name, examples, predictions))
-    return {**scores, **of_set("shift", mean_over_sets(shifted)), **of_ood}
+    return {**scores, **of_set("shift", mean_over_sets(shifted)), **of_set(OOD, mean_over_sets(detected))}
+
+
+def set_names(predictions: Predictions) -> list[str]:
+    """The sets that were predicted."""
+    return [key.removesuffix("/log_probs") for key in predictions if key.endswith("/log_probs")]
+
+
+def temperature_of(predictions: Predictions) -> float | None:
+    """The temperature of the members at which their mixture's NLL on `validation` is least; None without that set.
+
+    There is no other definition of "temperature-scaled" here: of `be_jax.metrics.fit_temperature` and `temper`.
+    """
+    if "validation/log_probs" not in predictions:
+        return None
+    return float(_fit(predictions["validation/log_probs"], predictions["validation/labels"]))
+
+
+_fit = jax.jit(metrics.fit_temperature)
 
 
 def quality_scores(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
@@ -132,14 +157,17 @@ def _counts(count: int) -> np.ndarray:
 def _score_labelled(name: str, examples: Mapping[str, np.ndarray], predictions: Predictions) -> dict[str, np.ndarray]:
     if f"{name}/labels" not in predictions:
         raise ValueError(f"set {name!r} has no labels; only sets named ood/<name> may have none")
-    return {**quality_scores(examples["mixture"], predictions[f"{name}/labels"]), **_score_diversity(examples)}
+    labels = predictions[f"{name}/labels"]
+    scores = {**quality_scores(examples["mixture"], labels), **_score_diversity(examples)}
+    if "mixture_scaled" in examples:
+        at_temperature = quality_scores(examples["mixture_scaled"], labels)
+        scores |= {f"{metric}_scaled": values for metric, values in at_temperature.items()}
+    return scores
 
 
 def _score_ood(test: Mapping[str, np.ndarray], examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    detection = {
-        f"auroc_{uncertainty}": auroc_without_blocks(test[uncertainty], examples[uncertainty])
-        for uncertainty in ("max_probability", "epistemic")
-    }
+    names = [name for name in examples if name.startswith(("max_probability", "epistemic"))]
+    detection = {f"auroc_{name}": auroc_without_blocks(test[name], examples[name]) for name in names}
     return {**detection, **_score_diversity(examples)}
 
 
@@ -156,10 +184,15 @@ def _quality(log_probs: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
     }
 
 
-def _score_examples(member_log_probs: np.ndarray) -> dict[str, np.ndarray]:
+def _score_examples(member_log_probs: np.ndarray, temperature: float | None) -> dict[str, np.ndarray]:
     """What needs no labels, per example: the mixture `[n, c]`, and uncertainty and diversity `[n]`."""
     members, _, classes = member_log_probs.shape
-    return in_chunks(_unlabelled, (member_log_probs.swapaxes(0, 1),), size=members * classes)
+    by_example, size = (member_log_probs.swapaxes(0, 1),), members * classes
+    examples = in_chunks(_unlabelled, by_example, size)
+    if temperature is not None:
+        scaled = in_chunks(functools.partial(_at_temperature, temperature=temperature), by_example, size)
+        examples |= {f"{name}_scaled": values for name, values in scaled.items()}
+    return examples
 
 
 @jax.jit
@@ -171,6 +204,17 @@ def _unlabelled(log_probs: jax.Array) -> dict[str, jax.Array]:
         "epistemic": metrics.decompose(members).epistemic,
         "disagreement": metrics.disagreement(members),
         "pairwise_js": metrics.pairwise_js(members),
+        "max_probability": metrics.max_probability_uncertainty(members),
+    }
+
+
+@jax.jit
+def _at_temperature(log_probs: jax.Array, temperature: jax.Array) -> dict[str, jax.Array]:
+    """Of log-probabilities `[n, m, c]`."""
+    members = metrics.temper(log_probs.swapaxes(0, 1), temperature)
+    return {
+        "mixture": metrics.mixture(members),
+        "epistemic": metrics.decompose(members).epistemic,
         "max_probability": metrics.max_probability_uncertainty(members),
     }
 
