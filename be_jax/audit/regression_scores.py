@@ -6,6 +6,7 @@ are turned back.
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +16,11 @@ from scipy.special import logsumexp
 from be_jax import metrics
 from be_jax.audit.task import Predictions
 from be_jax.metrics import regression
+from be_jax.stats.config import OOD
 from be_jax.stats.scores import (
     BLOCKS,
+    Scores,
+    auroc_without_blocks,
     blocks_of,
     mean_over_sets,
     mean_without_blocks,
@@ -104,6 +108,46 @@ def score_predictions(predictions: Predictions) -> dict[str, dict[str, float]]:
         for group in ("shift", f"shift/severity_{severity}", f"shift/{corruption}"):
             shifted.setdefault(group, []).append(values)
     means = {group: {m: float(np.mean([v[m] for v in shifted[group]])) for m in shifted[group][0]} for group in shifted}
+    return {**scores, **{group: means[group] for group in sorted(means)}}
+
+
+def score_test_members(predictions: Predictions) -> dict[str, float]:
+    """Of the members on `test`: means of `OF_MEMBERS`; and `error_correlation`, the mean over pairs."""
+    test, (_, unit) = sets_of(predictions)["test"], unit_of(predictions)
+    each = [_set_scores(Gaussians(m[None], v[None], test.targets), unit) for m, v in zip(*test[:2], strict=True)]
+    shown = {metric: float(np.mean([scores[metric] for scores in each])) for metric in OF_MEMBERS}
+    return {**shown, "error_correlation": _error_correlation(test)}
+
+
+OF_MEMBERS = ("nll", "crps", "rmse", "calibration_error")
+
+
+def score_run(predictions: Predictions) -> Scores:
+    """To be judged: `nll`, `crps`, `rmse`, `calibration_error`, and `spread_of_means` (root of the mean variance of
+    means); OOD `auroc_epistemic`. With a set `validation` also `<metric>_scaled`, at the factor fitted on it.
+    """
+    sets, (_, unit) = sets_of(predictions), unit_of(predictions)
+    factor = fit_scale(sets["validation"]) if "validation" in sets else math.nan
+    test = score_examples(sets["test"])
+    scores: Scores = {}
+    means: dict[str, list[Mapping[str, np.ndarray]]] = {"shift": [], OOD: []}
+    for name, gaussians in sets.items():
+        if name == "validation":
+            continue
+        examples = test if name == "test" else score_examples(gaussians)
+        values = {"spread_of_means": unit * np.sqrt(mean_without_blocks(examples.epistemic))}
+        if gaussians.targets is not None:
+            values |= _quality_without_blocks(examples, unit)
+            if not math.isnan(factor):
+                scaled = _quality_without_blocks(score_examples(gaussians.scaled(factor)), unit)
+                values |= {f"{metric}_scaled": value for metric, value in scaled.items() if metric != "rmse"}
+        if name.startswith("ood/"):
+            values["auroc_epistemic"] = auroc_without_blocks(test.epistemic, examples.epistemic)
+            means[OOD].append(values)
+        if name.startswith("shift/"):
+            means["shift"].append(values)
+        else:
+            scores |= of_set(name, values)
     for name, each in means.items():
         scores |= of_set(name, mean_over_sets(each))
     return scores
