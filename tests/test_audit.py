@@ -186,7 +186,7 @@ def test_files_of_an_audit(found, groups, tmp_path):
     assert "Runs</h3>" not in text
     saved = Judgement.load(page.parent / "verdicts.json")
     assert saved.method("mine").verdicts == found.judgement.method("mine").verdicts
-    assert json.loads((page.parent / "members.json").read_text())[0].keys() >= {"same_error"}
+    assert json.loads((page.parent / "audit.json").read_text())["members"][0].keys() >= {"same_error"}
     assert StudyResult.load(page.parent / "results.json").methods == ("single", "mine", "deep_ensemble")
 
 
@@ -316,7 +316,7 @@ def test_the_page_opens_with_a_sentence_and_a_figure(found, groups, tmp_path):
         for text in ("<h1>", "On test mine has NLL", 'id="standing"', "Of its members alone", "<h2>Tables")
     ]
     assert places == sorted(places)
-    assert page.index("C1, mine") < page.index("Of its members alone") < page.index("Two of its members")
+    assert page.index('id="position"') < page.index("Of its members alone") < page.index("Two of its members")
 
 
 def test_results_are_printed_before_anything_is_written(of_study, tmp_path, monkeypatch, capsys):
