@@ -18,11 +18,13 @@ from be_jax.construct import (
 )
 from be_jax.ensemble import Ensemble, count_parameters
 from be_jax.nn import fast_init, models, rank1
+from be_jax.steps import create_state, train_only, train_step
 
 __all__ = [
     "Ensemble",
     "batch_ensemble",
     "count_parameters",
+    "create_state",
     "deep_ensemble",
     "fast_init",
     "full_rank",
@@ -35,5 +37,7 @@ __all__ = [
     "norm_ensemble",
     "rank1",
     "single",
+    "train_only",
+    "train_step",
 ]
 __version__ = "0.1.0"

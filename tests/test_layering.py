@@ -12,8 +12,8 @@ PACKAGE = ROOT / "be_jax"
 
 RANKS = [
     ("metrics", "config", "keys"),
-    ("nn", "ensemble", "construct"),
-    ("likelihood", "optim", "repulsion", "train", "parallel"),
+    ("nn", "ensemble", "construct", "methods"),
+    ("likelihood", "steps", "optim", "repulsion", "train", "parallel"),
     ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "judge"),
     ("audit",),
 ]
