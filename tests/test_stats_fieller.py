@@ -61,7 +61,7 @@ def test_the_set_is_what_the_test_does_not_reject(seed, units, others, at, sprea
         1 + random.normal(size=(units if shared else others, 1)) + blocks, "seeds" if shared else "networks"
     )
     found = ratio(part, whole)
-    assert found.holds(found.value) or min(abs(found.value - e) for p in found.pieces for e in p) < 1e-6 * abs(at + 1)
+    assert found.holds(found.value)
     for value in (candidate, 0.0, 0.25, 0.5, 1.0):
         contrast = part - value * whole
         p = 2 * min(p_above(contrast), p_below(contrast))
@@ -88,7 +88,7 @@ def test_what_is_known_exactly_is_a_point():
     assert ratio(mean_of([0.0] * 3), mean_of(y)).pieces == ((0.0, 0.0),)
     for share in (1.0, 0.5):
         found = ratio(mean_of(share * y), mean_of(y))
-        np.testing.assert_allclose(found.pieces, [(share, share)], atol=1e-8)
+        np.testing.assert_allclose(found.pieces, [(share, share)], atol=1e-7)
 
 
 def test_a_loss_in_the_denominator_turns_both():

@@ -14,7 +14,9 @@ from scipy.optimize import brentq
 from be_jax.stats.jackknife import Statistic, covariances, quantile, weighted
 
 CONFIDENCE = 0.95
-_OFFSETS = np.concatenate([[0.0], np.geomspace(1e-12, math.pi / 2, 300)])
+_OFFSETS = np.concatenate([[0.0], np.geomspace(1e-7, math.pi / 2, 120)])
+"""The first is finer than any interval, and coarser than the rounding of a variance."""
+
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,14 @@ def ratio(part: Statistic, whole: Statistic, confidence: float = CONFIDENCE) -> 
 
     up, down = (_accepted(excess, side) for side in (1.0, -1.0))
     arcs = [(-high, -low) for low, high in down] + up
-    return Interval(part.value / whole.value, _on_the_line(centre, arcs))
+    value = part.value / whole.value
+    return Interval(value, tuple(_with(value, *piece) for piece in _on_the_line(centre, arcs)))
+
+
+def _with(value: float, lower: float, upper: float) -> tuple[float, float]:
+    """A piece, with the estimate in it where only rounding has put it outside."""
+    near = any(math.isclose(value, end, rel_tol=1e-12, abs_tol=1e-12) for end in (lower, upper))
+    return (min(lower, value), max(upper, value)) if near else (lower, upper)
 
 
 def _accepted(excess: Callable[[np.ndarray], np.ndarray], side: float) -> list[tuple[float, float]]:

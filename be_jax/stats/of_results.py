@@ -41,7 +41,7 @@ def judge_results(
         of_results(result, COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
         weights=weights_of(weights, names, runs, result.pooled is not None),
     )
-    notes = notes_on(result, result.pooled is not None, weights)
+    notes = notes_on(result, result.pooled is not None, weights is not None)
     told = "From the scores of runs: intervals are over seeds and networks, and not over test examples."
     return judge(samples, config, about(result, len(runs[SINGLE])), [*notes, told])
 
@@ -207,7 +207,7 @@ def about(result: StudyResult, networks: int) -> dict[str, object]:
     }
 
 
-def notes_on(result: StudyResult, pooled: bool, weights: Weights | None) -> list[str]:
+def notes_on(result: StudyResult, pooled: bool, weights: bool) -> list[str]:
     """What a reader must know besides: of diverged runs, and where references and measures of weights come from."""
     notes = []
     for method in dict.fromkeys(run.method for run in result.runs):
@@ -218,7 +218,7 @@ def notes_on(result: StudyResult, pooled: bool, weights: Weights | None) -> list
         notes.append("The deep ensembles are runs of their own, whose members were trained together.")
     if weights:
         notes.append(
-            f"C4 is of members as trained or with hidden units matched, whichever are nearer, on "
-            f"{weights.about['num_inputs']:,} test images, with intervals over seeds or networks only."
+            "C4 is of members as trained or with hidden units matched, whichever are nearer, with intervals over seeds "
+            "or networks only."
         )
     return notes

@@ -53,6 +53,33 @@ def judge_study(
     Raises:
       ValueError: the study lacks what a judgement compares.
     """
+    samples, result = collect(
+        study,
+        load,
+        config,
+        weights=weights,
+        at_start=at_start,
+        undertrained=undertrained,
+        joint=joint,
+        progress=progress,
+    )
+    pooled = samples.single.factor == samples.deep_ensemble.factor
+    networks = len(seeds_of(result).get(SINGLE, ()))
+    return judge(samples, config, about(result, networks), notes_on(result, pooled, bool(samples.weights)), progress)
+
+
+def collect(
+    study: Path | StudyResult,
+    load: Load | None = None,
+    config: JudgeConfig | None = None,
+    *,
+    weights: Weights | None = None,
+    at_start: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
+    undertrained: Collection[str] | Mapping[str, str] = (),
+    joint: bool = False,
+    progress: Progress = silently,
+) -> tuple[Samples, StudyResult]:
+    """What `judge_study` compares, and the study's result; arguments and errors as there."""
     folder = study if isinstance(study, Path) else None
     result = StudyResult.load(folder / "results.json") if folder else study
     assert isinstance(result, StudyResult)
@@ -91,7 +118,7 @@ def judge_study(
         curve,
         undertrained if isinstance(undertrained, Mapping) else dict.fromkeys(undertrained, "named by the study"),
     )
-    return judge(samples, config, about(result, len(networks)), notes_on(result, pooled, weights), progress)
+    return samples, result
 
 
 def members_of(result: StudyResult) -> int:
