@@ -1,5 +1,6 @@
 """What the Brier score consists of: calibration, what the predictions tell apart, and the labels' own variance."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -45,6 +46,12 @@ def brier_decomposition(
     log_probs = _check.log_probs(log_probs)
     labels = _check.labels(labels, len(log_probs))
     mask = _check.mask(mask, log_probs.shape[:1])
+    return _summed_over_classes(log_probs.T, one_hot(labels, log_probs.shape[1]).T, num_bins, mask)
+
+
+@functools.partial(jax.jit, static_argnames="num_bins")
+def _summed_over_classes(log_probs: jax.Array, events: jax.Array, num_bins: int, mask: jax.Array) -> BrierDecomposition:
+    """Of log_probs and events `[c, b]`, one class after another: memory stays O(num_bins b)."""
     size = jnp.sum(mask)
 
     def of_class(pair: tuple[jax.Array, jax.Array]) -> BrierDecomposition:
@@ -72,5 +79,4 @@ def brier_decomposition(
             within=jnp.sum(p_rest * (p_rest - 2 * event_rest)) / size,
         )
 
-    events = one_hot(labels, log_probs.shape[1])
-    return jax.tree.map(jnp.sum, jax.lax.map(of_class, (log_probs.T, events.T)))
+    return jax.tree.map(jnp.sum, jax.lax.map(of_class, (log_probs, events)))

@@ -1,5 +1,7 @@
 """Smooth calibration error (Blasiok and Nakkiran 2023, arXiv 2309.12236): no bins, and no width to choose."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -37,7 +39,13 @@ def smooth_ece(log_probs: ArrayLike, labels: ArrayLike, mask: ArrayLike | None =
     mask = _check.mask(mask, log_probs.shape[:1])
     confidence = jnp.minimum(jnp.exp(jnp.max(log_probs, axis=1)), 1)
     residual = jnp.where(mask, accuracy(log_probs, labels) - confidence, 0) / jnp.sum(mask)
-    smoothed = _at_points(_waves(jnp.where(mask, confidence, 0), residual))
+    return _fixed_point(jnp.where(mask, confidence, 0), residual)
+
+
+@jax.jit
+def _fixed_point(confidence: jax.Array, residual: jax.Array) -> jax.Array:
+    """The width that equals the integral at it."""
+    smoothed = _at_points(_waves(confidence, residual))
 
     def narrow(_: int, bounds: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         low, high = bounds
@@ -60,7 +68,7 @@ def _waves(confidence: jax.Array, residual: jax.Array) -> jax.Array:
     return jnp.matmul(_cosines(jnp.arange(_NODES + 1) / _NODES), on_nodes, precision="highest")
 
 
-def _at_points(waves: jax.Array):  # type: ignore[no-untyped-def]
+def _at_points(waves: jax.Array) -> Callable[[jax.Array], jax.Array]:
     """The mean of |smoothed residual| over [0, 1] as a function of the width."""
     wave = jnp.arange(_WAVES)
     weight = jnp.where(wave == 0, 1, 2) * waves
