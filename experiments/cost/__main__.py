@@ -127,7 +127,7 @@ def measure(
 def show(result: Result, out: Path | None, console: Console | None = None) -> None:
     """Prints the tables, and writes the files."""
     console = console or Console()
-    for table in tables(result):
+    for table in tables(result, compact=True):
         console.print()
         console.print(fitted(table, console))
     if out is None:

@@ -34,7 +34,8 @@ def draw(result: Result) -> Figure:
             )
         axes.set_xscale("log", base=2)
         low, high = axes.get_xlim()
-        ticks = [2.0**k for k in range(-6, 8) if low <= 2.0**k <= high]
+        every = 1 if high / low < 2**7 else 2
+        ticks = [2.0**k for k in range(-10, 11, every) if low <= 2.0**k <= high]
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
         axes.set_yticks([-row for row in range(len(rows))], [_name(i, rows) for i in range(len(rows))])

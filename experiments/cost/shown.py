@@ -88,31 +88,38 @@ def ratio(row: Row, costs: Costs, single: Costs | None) -> float | None:
     return None if value is None or not of_single else value / of_single
 
 
-def tables(result: Result) -> list[Table]:
-    """One for each network and dtype: what is measured as rows, methods as columns, ratios to a single network."""
+def tables(result: Result, *, compact: bool = False) -> list[Table]:
+    """One for each network and dtype: what is measured as rows, methods as columns, ratios to a single network.
+
+    Args:
+      result: what was measured.
+      compact: whether only the ratio is shown where there is one.
+    """
     made = []
     for (network, dtype), of_methods in result.groups().items():
         rows = rows_of(result.settings, result.matmul_rates.get(dtype))
         single = of_methods.get(SINGLE)
         columns = tuple(
-            Column(method.replace("_", " "), tuple(Cell(_cell(row, costs, single)) for row in rows))
+            Column(method.replace("_", " "), tuple(Cell(_cell(row, costs, single, compact)) for row in rows))
             for method, costs in of_methods.items()
         )
         made.append(Table(f"{network}, {dtype}", tuple(f.title for f in rows), columns, _note(result, network, dtype)))
     return made
 
 
-def _cell(row: Row, costs: Costs, single: Costs | None) -> str:
+def _cell(row: Row, costs: Costs, single: Costs | None, compact: bool) -> str:
     value = row.value(costs)
     if value is None:
         return "-"
     shown = row.shown.format(value) if value < 1000 else f"{value:,.0f}"
     relative = ratio(row, costs, single) if costs is not single else None
-    return shown if relative is None else f"{shown} ({relative:.2f} x)"
+    if relative is None:
+        return shown
+    return f"{relative:.2f} x" if compact else f"{shown} ({relative:.2f} x)"
 
 
 def _note(result: Result, network: str, dtype: str) -> str:
-    parts = [f"m = {result.settings.members}. In brackets: relative to a single network."]
+    parts = [f"m = {result.settings.members}. x: relative to a single network."]
     if rate := result.matmul_rates.get(dtype):
         parts.append(f"Times are medians on {result.device}; matmul rate {rate / 1e9:,.0f} GFLOP/s.")
     spreads = [_spread(each) for each in result.groups()[network, dtype].values()]
