@@ -3,12 +3,12 @@
 from be_jax.provenance import environment, provenance
 from be_jax.study.convergence import Convergence, convergence, undertrained
 from be_jax.study.study import Execution, Study, run_study
-from be_jax.study.training import Method, kept_weights, run_method
+from be_jax.study.training import Planned, kept_weights, run_method
 
 __all__ = [
     "Convergence",
     "Execution",
-    "Method",
+    "Planned",
     "Study",
     "convergence",
     "environment",

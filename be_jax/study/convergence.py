@@ -16,9 +16,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from be_jax.results import StudyResult
+from be_jax.results import SINGLE, StudyResult
 
-SINGLE = "single"
 MIN_LEARNED = 0.9
 MAX_RISE = 0.01
 _LAST_PART = 0.1

@@ -23,14 +23,13 @@ from be_jax.npz import read_npz
 from be_jax.parallel import Spread, devices_of_hosts, is_first_host
 from be_jax.pool import score_pool
 from be_jax.provenance import provenance
-from be_jax.results import PoolRecord, RunRecord, StudyResult
+from be_jax.results import DEEP_ENSEMBLE, SINGLE, PoolRecord, RunRecord, StudyResult
 from be_jax.runs import check_folder, exclusive, seed_folder
-from be_jax.study.convergence import SINGLE
 from be_jax.study.progress import progress_bars
-from be_jax.study.training import Method, check_model, run_config, run_method, seeds_at_once
+from be_jax.study.training import Planned, check_model, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
 
-POOL, DEEP_ENSEMBLE = SINGLE, "deep_ensemble"
+POOL = SINGLE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Study:
     name: str
     folder: Path
     data: StudyData
-    methods: tuple[Method, ...]
+    methods: tuple[Planned, ...]
     members: int
     preprocess: Preprocess
     evaluation_sets: Callable[[Progress], Mapping[str, EvaluationSet]]
@@ -174,7 +173,7 @@ def _train(study: Study) -> list[RunRecord]:
 
 def _train_group(
     study: Study,
-    method: Method,
+    method: Planned,
     seeds: Sequence[int],
     sets: Callable[[], Mapping[str, EvaluationSet]],
     progress: Progress,
