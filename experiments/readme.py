@@ -5,7 +5,7 @@
 
 To show a new study: copy its `results.json` to `experiments/results/<name>.json`, write a part `<name>` and links to
 `experiments/results/<name>_<figure>.png` into README.md, and run the second command. A test fails where README.md is
-not current. Verdicts that `experiments.judge` wrote to `experiments/results/verdicts_<name>.json` are shown by a part
+not current. Verdicts that `be_jax.judge` wrote to `experiments/results/verdicts_<name>.json` are shown by a part
 `verdicts_<name>`, what `experiments.weights` measured, in `experiments/results/weights_<name>.json`, by a part
 `weights_<name>`, what was published beside a study's figures by a part `published_<name>`, and the tables of
 `experiments.tabular` by a part `tabular`.
@@ -20,10 +20,12 @@ from pathlib import Path
 import tyro
 
 from be_jax.report import answer, draw_figures, markdown_table, predictions_in
+from be_jax.report.judged_tables import judged_tables
+from be_jax.report.markdown import to_markdown
 from be_jax.report.methods import label
 from be_jax.results import StudyResult
+from be_jax.stats import Judgement, Weights
 from experiments import published, tabular_data, tabular_report, weights_report
-from experiments.judge_report import Judgement, markdown
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -49,20 +51,28 @@ def regenerated(text: str) -> str:
 
 
 def _section(name: str) -> str:
-    if name.startswith("verdicts_"):
-        return markdown(Judgement.load(RESULTS / f"{name}.json"))
     if name == "tabular":
         results = [StudyResult.load(RESULTS / f"tabular_{dataset}.json") for dataset in tabular_data.LOADERS]
-        return tabular_report.to_markdown(tabular_report.tables(results)[1:], level=4)
-    result = StudyResult.load(RESULTS / f"{name.removeprefix('published_').removeprefix('weights_')}.json")
-    if name.startswith("published_"):
+        return to_markdown(tabular_report.tables(results)[1:], level=4)
+    prefix, study = _study(name)
+    result, verdicts = StudyResult.load(RESULTS / f"{study}.json"), RESULTS / f"verdicts_{study}.json"
+    judgement = Judgement.load(verdicts) if verdicts.exists() else None
+    if prefix == "verdicts_":
+        return to_markdown(judged_tables(result, judgement), level=4)
+    if prefix == "published_":
         return published.markdown(result)
-    if name.startswith("weights_"):
+    if prefix == "weights_":
         names = {method: label(result, method) for method in result.methods}
-        return weights_report.markdown(weights_report.Weights.load(RESULTS / f"{name}.json"), names)
+        return weights_report.markdown(Weights.load(RESULTS / f"{name}.json"), names)
     command = f"`{result.provenance['command']}`, {result.provenance['date']}, {result.provenance['processor']}"
-    sentences = "\n".join(f"- {sentence}" for sentence in answer(result))
+    sentences = "\n".join(f"- {sentence}" for sentence in answer(result, judgement))
     return f"{markdown_table(result).strip()}\n\n{sentences}\n\n{command}, jax {result.provenance['jax']}.\n"
+
+
+def _study(name: str) -> tuple[str, str]:
+    """What a part shows of which study: its prefix, and the name of the study."""
+    prefix = next((each for each in ("verdicts_", "published_", "weights_") if name.startswith(each)), "")
+    return prefix, name.removeprefix(prefix)
 
 
 def save_figures(runs: Path) -> list[Path]:

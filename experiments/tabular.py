@@ -36,6 +36,7 @@ from be_jax.config import ConfigError, TrainConfig, check
 from be_jax.ensemble import Variables
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN, gaussian
 from be_jax.metrics import regression
+from be_jax.report.markdown import to_markdown
 from be_jax.report.terminal import fitted
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import write_atomically
@@ -44,7 +45,7 @@ from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
 from experiments.common import use_compilation_cache
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
-from experiments.tabular_report import tables, to_markdown
+from experiments.tabular_report import tables
 from experiments.together import outputs_of, recorded, train_together
 
 METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "deep_ensemble")

@@ -26,7 +26,7 @@ import tyro
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, metrics, models, single
 from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.full_rank import full_rank
+from be_jax.construct import full_rank
 from be_jax.runs import write_atomically
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars

@@ -16,15 +16,12 @@ from be_jax.audit.regression_scores import (
     Gaussians,
     fit_scale,
     observed,
-    score_equivalent,
     score_examples,
     score_predictions,
     score_run,
     score_test_members,
 )
-from be_jax.judge import JudgeConfig
 
-FAST = JudgeConfig(resamples=200)
 MEMBERS = 4
 
 
@@ -138,28 +135,29 @@ def test_the_judgement_scores_what_the_tables_show():
         ("shift", "nll"),
     ):
         assert judged[name, metric][0] == pytest.approx(shown[name][metric], rel=1e-5)
-    assert judged["ood/far", "spread"][0] == pytest.approx(shown["ood/far"]["epistemic"], rel=1e-5)
+    assert judged["ood/far", "spread_of_means"][0] == pytest.approx(shown["ood/far"]["epistemic"], rel=1e-5)
     without = {key: array[..., np.arange(400) % 2 == 0] for key, array in run.items()}
     assert score_run(without)["test", "nll"][0] != judged["test", "nll"][0]
-    assert score_equivalent(run)["ood/far", "auroc_epistemic"][0] == pytest.approx(shown["ood/far"]["auroc_epistemic"])
+    assert judged["ood/far", "auroc_epistemic"][0] == pytest.approx(shown["ood/far"]["auroc_epistemic"])
 
 
 def test_copies_and_independent_networks():
     single = [predicted(seed, members=1) for seed in range(5)]
     deep = [predicted(seed) for seed in range(10, 15)]
     copies = [{k: a.repeat(4, 0) if not k.endswith("targets") else a for k, a in run.items()} for run in single]
-    found = audit(copies, References(single, deep), "copies", FAST)
+    found = audit(copies, References(single, deep), "copies")
     assert found.answer[0].startswith("The 4 members of copies are identical in 5 of its 5 runs")
-    verdicts = {verdict.claim: verdict for verdict in found.verdicts}
-    assert [row.estimate for row in verdicts["C3"].evidence] == pytest.approx([0.0], abs=1e-5)
-    assert [row.estimate for row in verdicts["C1"].evidence] == pytest.approx([0.0] * 3, abs=1e-4)
-    assert verdicts["C1"].decision == "supported"
+    (judged,) = found.judgement.methods
+    assert judged.row("test", "spread_of_means").position.value == pytest.approx(0.0, abs=1e-5)
+    for metric in ("nll", "crps", "rmse"):
+        assert judged.row("test", metric).position.value == pytest.approx(0.0, abs=1e-4)
     assert found.of_members[0]["error_correlation"] == pytest.approx(1.0)
-    independent = audit([predicted(seed) for seed in range(20, 25)], References(single, deep), "mine", FAST)
-    estimates = [row.estimate for row in independent.verdicts[0].evidence]
-    assert estimates == pytest.approx([1.0] * 3, abs=0.15)
-    assert independent.worth["test nll"].value == pytest.approx(4, abs=1.5)
-    assert independent.worth["test crps"].value == pytest.approx(4, abs=1.5)
+    independent = audit([predicted(seed) for seed in range(20, 25)], References(single, deep), "mine")
+    (judged,) = independent.judgement.methods
+    for metric in ("nll", "crps", "rmse"):
+        assert judged.row("test", metric).position.value == pytest.approx(1.0, abs=0.15)
+    assert judged.equivalents["test nll"].value == pytest.approx(4, abs=1.5)
+    assert judged.equivalents["test crps"].value == pytest.approx(4, abs=1.5)
     assert not independent.caveats
 
 
@@ -168,7 +166,7 @@ def test_a_pool_and_the_page(tmp_path):
     runs = [predicted(seed, 0.5, sets=sets) for seed in range(3)]
     networks = [predicted(seed, members=1, sets=sets) for seed in range(10, 16)]
     references = References(pool=networks)
-    found = audit(runs, references, "mine", FAST)
+    found = audit(runs, references, "mine")
     assert [record.size for record in found.result.pool] == [1, 2, 3, 4, 5, 6]
     assert found.result.pool[0].scores["test"]["nll"].mean == pytest.approx(
         np.mean([score_predictions(network)["test"]["nll"] for network in networks])
@@ -246,5 +244,5 @@ def test_command_line_in_json(tmp_path, monkeypatch, capsys):
     runpy.run_module("be_jax.audit", run_name="__main__")
     record = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert record["scores"][0]["test"]["crps"] == pytest.approx(score_predictions(predicted(0))["test"]["crps"])
-    assert record["verdicts"] == []
+    assert record["judgement"] is None
     assert record["headline"].startswith("Averaging the 4 members of audited ensemble takes NLL on test from")

@@ -98,6 +98,33 @@ def test_another_configuration_is_refused(study):
         mnist.run(dataclasses.replace(config, members=3))
 
 
+def test_other_data_of_the_same_size_are_refused(study, monkeypatch):
+    config, _ = study
+    data = embedded_mnist()
+    images = data.train.images.copy()
+    images[0, 0, 0] ^= 1
+    other = dataclasses.replace(data, train=Examples(images, data.train.labels))
+    monkeypatch.setattr(mnist, "load_data", lambda config: other)
+    with pytest.raises(RunError, match=f"data_hash: '{data.fingerprint()}' there, '{other.fingerprint()}' here"):
+        mnist.run(config)
+
+
+def test_a_run_from_before_a_setting_existed_is_not_another_one(study, tmp_path):
+    """Without fields that stand at their default, and without a hash of the data, its record says the same."""
+    config, _ = study
+    old = tmp_path / "mnist"
+    shutil.copytree(config.folder, old)
+    for path in old.glob("*/*/config.json"):
+        record = json.loads(path.read_text())
+        record = {k: v for k, v in record.items() if k not in ("data_hash", "crc32", "init_std")}
+        path.write_text(json.dumps(record))
+    study = mnist.make_study(dataclasses.replace(config, out=old))
+    study.check()
+    changed = dataclasses.replace(config, out=old, init_std=0.25)
+    with pytest.raises(RunError, match=r"init_std: 0\.5 there, 0\.25 here"):
+        mnist.make_study(changed).check()
+
+
 def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
     """The second of two seeds fails to save; started again, only its predictions are made, to the same bits."""
     config = dataclasses.replace(TINY, methods=("batch_ensemble",), out=tmp_path / "mnist")
@@ -274,6 +301,20 @@ def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, caps
     assert "name of deep_ensemble" in capsys.readouterr().out
 
 
+def test_predictions_are_of_the_weights_that_were_kept(tmp_path):
+    """At this learning rate the validation loss rises after the first epoch, so that best and last weights differ."""
+    train = TrainConfig(epochs=3, batch_size=64, milestones=(), learning_rate=0.1, keep="best")
+    config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
+    (record,) = mnist.run(config).runs
+    assert record.kept_epoch < 2
+    method, data = mnist.build_method(config, "single"), embedded_mnist()
+    folder = config.folder / "single" / "seed_0"
+    kept = kept_weights(method, data, mnist.preprocess, folder)
+    with np.load(folder / "predictions.npz") as arrays:
+        predicted = method.ensemble.predict(kept, mnist.preprocess(data.test.images))
+        np.testing.assert_allclose(predicted, arrays["test/log_probs"], rtol=1e-4, atol=1e-5)
+
+
 def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeypatch, capsys):
     config, result = study
     assert "results.json" in answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
@@ -289,6 +330,7 @@ def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeyp
     with pytest.raises(RunError, match="holds no checkpoint"):
         kept_weights(mnist.build_method(config, "single"), embedded_mnist(), mnist.preprocess, tmp_path / run)
     record = json.loads((tmp_path / run / "config.json").read_text())
+    del record["crc32"]
     (tmp_path / run / "config.json").write_text(json.dumps({**record, "colour": 1}))
     said = answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
     assert "made by another version of be_jax" in said

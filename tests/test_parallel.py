@@ -11,7 +11,7 @@ from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import crop_and_flip
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.fit import fit
-from be_jax.models import MLP, LeNet, cifar_resnet
+from be_jax.nn.models import MLP, LeNet, cifar_resnet
 from be_jax.parallel import DATA_AXIS, on_devices
 from be_jax.runs import RunFolder
 from be_jax.scores import score_predictions

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from report_fakes import SEEDS, cifar_study, predictions, run_record, study
 
-from be_jax.judge import STATEMENTS, Equivalent, Evidence, Verdict
+from be_jax.report.columns import percent
 from be_jax.runs import seed_folder
+from be_jax.stats import judge_results
 from experiments import published, readme
-from experiments.judge_report import Judgement
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -74,22 +74,12 @@ def test_a_part_is_made_from_its_result(finished):
 
 
 def test_a_part_is_made_from_verdicts(finished):
-    row = Evidence("test", "nll", 0.5, 0.4, 0.6, 0.1, 1.0, 0.25, 1.0, 0.001, 0.01, "contradicted")
-    verdicts = tuple(Verdict(claim, "BatchEnsemble", "contradicted", (row,), {"seeds": 5}) for claim in STATEMENTS)
-    about = {
-        "study": {"command": "python -m x", "date": "2026-01-01"},
-        "provenance": {"command": "python -m y", "date": "2026-01-02", "processor": "p", "jax": "0"},
-        "conditions": "As judged.",
-        "networks": 9,
-        "notes": [],
-    }
-    worth = {"BatchEnsemble": {"test nll": Equivalent(1.5, 1.0, 2.0, 8)}}
-    Judgement(about, verdicts, worth).save(readme.RESULTS / "verdicts_small.json")
-    text = readme.regenerated("<!-- verdicts_small -->\n<!-- end of verdicts_small -->\n")
-    assert "| C1: is worse than a deep ensemble | **contradicted** |" in text
-    assert "| gain, test NLL | 50 % [40, 60] |" in text
-    assert "| worth in networks, test NLL at the best temperature | 1.5 [1.0, 2.0] |" in text
-    assert "As judged." in text
+    result = cifar_study()
+    judge_results(result).save(readme.RESULTS / "verdicts_cifar10_small.json")
+    text = readme.regenerated("<!-- verdicts_cifar10_small -->\n<!-- end of verdicts_cifar10_small -->\n")
+    assert "#### Claims" in text
+    row = judge_results(result).method("batch_ensemble").row("test", "nll_scaled")
+    assert f"| {percent(row.position)} |" in text
 
 
 def test_figures_of_a_result_that_is_not_committed_or_not_shown_are_refused(finished):

@@ -1,10 +1,12 @@
 """Undertrained or not: what a method's members have learned, on a single network's scale."""
 
+import dataclasses
 import math
 
 import pytest
 
-from be_jax.study import convergence
+from be_jax.results import RunRecord, StudyResult
+from be_jax.study import convergence, undertrained
 
 IGNORANT = math.log(10)
 
@@ -44,3 +46,12 @@ def test_a_loss_that_is_not_a_number_is_not_trained():
 def test_no_curve_is_refused():
     with pytest.raises(ValueError, match="at least one run"):
         convergence([], SINGLE, IGNORANT)
+
+
+def test_undertrained_methods_of_a_study_are_named():
+    record = RunRecord("single", 0, "finished", 1, 1.0, 3, 2, None, {}, curve(1.0, 0.1, 0.1))
+    slow = dataclasses.replace(record, method="slow", curve=curve(2.0, 1.9, 1.9))
+    old = dataclasses.replace(record, method="old", curve={})
+    result = StudyResult("x", "data", {"num_classes": 10}, {}, (record, slow, old))
+    assert list(undertrained(result)) == ["slow"]
+    assert undertrained(dataclasses.replace(result, runs=(slow,))) == {}, "nothing to compare with"

@@ -11,16 +11,25 @@ from be_jax.report.answer import answer
 from be_jax.report.table import Table
 from be_jax.report.tables import tables
 from be_jax.results import StudyResult
+from be_jax.stats import Judgement, judge_results
 
 
-def print_tables(result: StudyResult, console: Console | None = None) -> None:
-    """Prints the answer and every table. Columns that do not fit are left out from the right, and named below."""
-    console = console or Console()
-    for sentence in answer(result):
-        console.print(Text(writable(f"• {sentence}", console.encoding)))
-    for table in tables(result):
+def print_tables(result: StudyResult, console: Console | None = None, judgement: Judgement | None = None) -> None:
+    """Prints the answer and every table. Columns that do not fit are left out from the right, and named below.
+
+    Without a judgement, that of the scores of the runs.
+    """
+    console, judgement = console or Console(), judgement or judge_results(result)
+    print_answer(result, console, judgement)
+    for table in tables(result, judgement):
         console.print()
         console.print(fitted(table, console))
+
+
+def print_answer(result: StudyResult, console: Console, judgement: Judgement | None = None) -> None:
+    """Prints the sentences of the answer."""
+    for sentence in answer(result, judgement):
+        console.print(Text(writable(f"• {sentence}", console.encoding)))
 
 
 def fitted(table: Table, console: Console) -> rich.table.Table:

@@ -11,9 +11,12 @@ the last tenth of its epochs. What is undertrained is not judged.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from be_jax.results import SINGLE, StudyResult
 
 MIN_LEARNED = 0.9
 MAX_RISE = 0.01
@@ -73,3 +76,18 @@ def convergence(method: Sequence[Curve], single: Sequence[Curve], ignorant_nll: 
         ends.append(ignorant_nll - nll[-1])
         rises.append(before - nll[-1])
     return Convergence(float(np.mean(ends)) / whole, float(np.mean(rises)) / whole)
+
+
+def undertrained(result: StudyResult) -> dict[str, str]:
+    """The methods of a study that were not trained to the end, each with the reason; none where no curve was kept."""
+    curves: dict[str, list[Curve]] = {}
+    for run in result.runs:
+        if run.status != "diverged" and run.curve:
+            curves.setdefault(run.method, []).append(run.curve)
+    if SINGLE not in curves or "num_classes" not in result.config:
+        return {}
+    ignorant = math.log(result.config["num_classes"])
+    reasons = {
+        name: convergence(of_method, curves[SINGLE], ignorant).undertrained for name, of_method in curves.items()
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
