@@ -181,7 +181,7 @@ def change_arrays(random: Random, path: Path) -> str:
     what = str(random.choice(list(changes)))
     changed = changes[what]()
     with path.open("wb") as file:
-        np.savez(file, **changed)
+        np.savez(file, allow_pickle=True, **changed)
     return f"{name} {what}"
 
 
@@ -216,7 +216,8 @@ def try_file(seed: int, folder: Path) -> Fault | None:
     arrays = predictions() if random.random() < 0.7 else regression()
     path = folder / "predictions.npz"
     with path.open("wb") as file:
-        (np.savez if random.random() < 0.7 else np.savez_compressed)(file, **arrays)
+        save = np.savez if random.random() < 0.7 else np.savez_compressed
+        save(file, allow_pickle=False, **arrays)
     of_bytes = bool(random.random() < 0.6)
     damage = BYTES[int(random.integers(len(BYTES)))] if of_bytes else change_arrays
     told = damage(random, path)

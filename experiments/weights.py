@@ -13,7 +13,6 @@ it. MC dropout has one network, and nothing to measure. Networks trained in bflo
 
 import dataclasses
 import itertools
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -28,9 +27,8 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import deep_ensemble
-from be_jax.checkpoint import CheckpointError
-from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.data import DataUnavailableError, StudyData
+from be_jax.config import TrainConfig, check
+from be_jax.data import StudyData
 from be_jax.ensemble import Variables
 from be_jax.parameter_space import as_deep_ensemble, match, score_parameters
 from be_jax.report.methods import DEEP_ENSEMBLE, label
@@ -39,7 +37,7 @@ from be_jax.runs import TRAINED_WITH, RunError, read_config, seed_folder
 from be_jax.stats.weights import MATCHED, Unit, Weights
 from be_jax.study import Planned, kept_weights, provenance
 from be_jax.study.progress import progress_bars
-from experiments import cifar10, mnist
+from experiments import cifar10, command_line, mnist
 from experiments.common import use_compilation_cache
 from experiments.weights_report import table
 
@@ -199,7 +197,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, CheckpointError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, ValueError, interrupted="interrupted")
