@@ -198,9 +198,9 @@ def fit_scale(gaussians: Gaussians) -> float:
         weights = np.exp(logs - logsumexp(logs, axis=0))
         return float(-1 + t * (weights * (t * error - apart) * error / variance).sum(0).mean())
 
-    grid = np.linspace(-5, 5, 101)
+    grid = np.linspace(-5, 5, 41)
     best = int(np.argmin([loss(log_t) for log_t in grid]))
-    low, high = grid[max(best - 1, 0)], grid[min(best + 1, 100)]
+    low, high = grid[max(best - 1, 0)], grid[min(best + 1, 40)]
     root = brentq(slope, low, high, xtol=1e-10) if slope(low) < 0 < slope(high) else grid[best]
     return math.exp(-float(root))
 
