@@ -1,0 +1,58 @@
+"""How far members differ before they are trained: what training adds to diversity, or takes from it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from be_jax.evaluate import EvaluationSet, make_predict
+from be_jax.files import write_atomically
+from be_jax.keys import Purpose, key_for
+from be_jax.stats import score_run
+from be_jax.stats.config import FUNCTIONS
+from be_jax.study.study import Study
+
+FILE = "start.json"
+SEEDS = 3
+
+
+def score_start(study: Study, sets: Mapping[str, EvaluationSet]) -> dict[str, dict[str, float]]:
+    """`{method: {"<set> <metric>": value}}` of the endpoints of diversity, means over `SEEDS` untrained ensembles.
+
+    Methods whose members come about by training, or at prediction, have none: single networks, pools, MC dropout.
+
+    Args:
+      study: whose methods are asked.
+      sets: to predict; those of `test` and `ood/<name>` are.
+    """
+    wanted = {name: each for name, each in sets.items() if name == "test" or name.startswith("ood/")}
+    scores: dict[str, dict[str, float]] = {}
+    for method in study.methods:
+        ensemble = method.ensemble
+        if ensemble.train_members < 2:
+            continue
+        predict = make_predict(ensemble, study.preprocess, study.execution.devices)
+        init = jax.jit(lambda key, x, ensemble=ensemble: ensemble.init(key, study.preprocess(x)))
+        runs: list[Mapping[tuple[str, str], Any]] = []
+        for seed in method.seeds[:SEEDS]:
+            variables = init(key_for(seed, Purpose.INIT), study.data.train.images[:1])
+            arrays = {}
+            for name, (examples, labels) in wanted.items():
+                arrays[f"{name}/log_probs"] = predict(variables, seed, name, examples)
+                if labels is not None:
+                    arrays[f"{name}/labels"] = labels
+            runs.append(score_run(arrays))
+        scores[method.name] = {
+            str(endpoint): float(np.mean([run[endpoint][0] for run in runs]))
+            for endpoint in FUNCTIONS
+            if all(endpoint in run for run in runs)
+        }
+    return scores
+
+
+def save_start(scores: Mapping[str, Mapping[str, float]], folder: Path) -> None:
+    """Writes `start.json`, which a judgement of the folder reads."""
+    write_atomically(folder / FILE, json.dumps(scores, indent=1) + "\n")
