@@ -18,7 +18,6 @@ _OFFSETS = np.concatenate([[0.0], np.geomspace(1e-7, math.pi / 2, 120)])
 """The first is finer than any interval, and coarser than the rounding of a variance."""
 
 
-
 @dataclasses.dataclass(frozen=True)
 class Interval:
     """An estimate and the set that covers the truth with the stated confidence.
