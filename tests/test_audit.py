@@ -1,6 +1,5 @@
 """An audit says of a study's predictions what the study itself says, and of one ensemble no more than it can."""
 
-import dataclasses
 import io
 import json
 import math
