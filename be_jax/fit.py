@@ -1,12 +1,12 @@
-"""Training several seeds in one program, from the start or from checkpoints, to the best validation weights.
+"""Training several seeds in one program, from the start or from checkpoints, to the end.
 
-Between epochs the host does four things only: it logs, saves, reports progress, and ends when no seed is running. Of
-several hosts each runs this, and one writes.
+Between epochs the host does five things only: it measures now and then how well members fit the training set, logs,
+saves, reports progress, and ends when no seed is running. Of several hosts each runs this, and one writes.
 """
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -21,16 +21,21 @@ from be_jax.train import (
     STOPPED,
     Augment,
     EpochMetrics,
+    Fit,
     Padded,
     Preprocess,
     RunState,
-    Trainer,
     is_running,
     make_trainer,
     over_seeds,
 )
 
 VALIDATION_CHUNK = 1000
+FITTED_EXAMPLES = 10_000
+"""The most training examples, evenly spaced, on which the fit of members is measured."""
+
+FITTED_TIMES = 25
+"""How often, about, it is measured in a training."""
 
 OnEpoch = Callable[[RunState, EpochMetrics], None]
 
@@ -57,7 +62,7 @@ def fit(
       ensemble: what to train.
       config: the protocol.
       train: images `[n, ...]` and labels `[n]`.
-      validation: the same, for early stopping and the choice of weights; never the test set.
+      validation: the same, for early stopping, the choice of weights and the temperature; never the test set.
       preprocess: maps stored images `[b, ...]` to the model's input, inside the compiled step.
       folders: the run folder of each seed. Those of finished runs stay as they are.
       augment: see `be_jax.train.make_trainer`.
@@ -80,14 +85,19 @@ def fit(
     config.check_fits(examples=len(labels), members=ensemble.train_members, devices=shares)
     axis_name = DATA_AXIS if spread == "batch" else None
     trainer = make_trainer(ensemble, config, len(labels), preprocess, axis_name, augment)
-    run_epoch = on_devices(_of_seeds(trainer, len(folders), len(devices), spread), devices, num_args=5, donate=(1,))
+    of_seeds = partial(_of_seeds, seeds=len(folders), devices=len(devices), spread=spread)
+    run_epoch = on_devices(of_seeds(trainer.epoch, num_shared=3), devices, num_args=5, donate=(1,))
+    run_fit = on_devices(of_seeds(trainer.fit, num_shared=1), devices, num_args=3)
 
     seeds = jnp.asarray(list(folders), jnp.uint32)
     state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None)))(seeds, images[:1])
     state = _resume(state, folders)
     saved_epochs = np.array(state.epoch)
     data = (images, labels, pad(*validation, VALIDATION_CHUNK, multiple_of=shares))
-    state, seeds, data = replicate((state, seeds, data), devices)
+    some = np.linspace(0, len(labels) - 1, min(len(labels), FITTED_EXAMPLES)).astype(int)
+    fitted = pad(images[some], labels[some], VALIDATION_CHUNK, multiple_of=shares)
+    state, seeds, data, fitted = replicate((state, seeds, data, fitted), devices)
+    fit_every = max(1, config.epochs // FITTED_TIMES)
 
     last_save = time.monotonic()
     while (running := np.asarray(is_running(state, config))).any():
@@ -95,7 +105,15 @@ def fit(
         state, metrics = run_epoch(seeds, state, *data)
         metrics = jax.tree.map(np.asarray, metrics)
         seconds = (time.monotonic() - started) / len(folders)
-        _log(folders, running, epochs, metrics, seconds)
+        ended = running & ~np.asarray(is_running(state, config))
+        measured = ended | (running & (epochs % fit_every == fit_every - 1))
+        fit_now = jax.tree.map(np.asarray, run_fit(seeds, state, fitted)) if measured.any() else None
+        for i, folder in enumerate(folders.values()):
+            if running[i]:
+                line = {"epoch": int(epochs[i]), **_numbers(metrics, i), "seconds": round(seconds, 4)}
+                if fit_now is not None and measured[i]:
+                    line |= {f"train_{name}": value for name, value in _numbers(fit_now, i).items()}
+                folder.log(line)
         on_epoch(state, metrics)
         if agreed(time.monotonic() - last_save >= save_every_s):
             saved_epochs = _save(folders, saved_epochs, state)
@@ -104,11 +122,13 @@ def fit(
     return {seed: _of_seed(state, i) for i, seed in enumerate(folders)}
 
 
-def _of_seeds(trainer: Trainer, seeds: int, devices: int, spread: Spread) -> Callable[..., Any]:
-    """The epoch of all seeds as one function: of every device together, or of each device's own seeds."""
+def _of_seeds(
+    function: Callable[..., Any], num_shared: int, seeds: int, devices: int, spread: Spread
+) -> Callable[..., Any]:
+    """A trainer's function for all seeds as one: of every device together, or of each device's own seeds."""
     if spread == "batch":
-        return over_seeds(trainer.epoch, seeds, num_shared=3)
-    return each_its_rows(over_seeds(trainer.epoch, -(-seeds // devices), num_shared=3), seeds, num_rowed=2)
+        return over_seeds(function, seeds, num_shared)
+    return each_its_rows(over_seeds(function, -(-seeds // devices), num_shared), seeds, num_rowed=2)
 
 
 def pad(images: np.ndarray, labels: np.ndarray, chunk: int, *, multiple_of: int = 1) -> Padded:
@@ -152,14 +172,13 @@ def _save(folders: Mapping[int, RunFolder], saved_epochs: np.ndarray, state: Run
     return np.array(state.epoch)
 
 
-def _log(
-    folders: Mapping[int, RunFolder], running: np.ndarray, epochs: np.ndarray, metrics: EpochMetrics, seconds: float
-) -> None:
-    for i, folder in enumerate(folders.values()):
-        if running[i]:
-            values: dict[str, Any] = {name: float(value[i]) for name, value in metrics._asdict().items()}
-            finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-            folder.log({"epoch": int(epochs[i]), **finite, "seconds": round(seconds, 4)})
+def _numbers(metrics: EpochMetrics | Fit, seed: int) -> dict[str, Any]:
+    """The metrics of one of the seeds, JSON-compatible: what is not finite is null."""
+
+    def number(value: Any) -> Any:
+        return [number(each) for each in value] if np.ndim(value) else float(value) if np.isfinite(value) else None
+
+    return {name: number(value[seed]) for name, value in metrics._asdict().items()}
 
 
 def _of_seed(state: RunState, index: int) -> RunState:

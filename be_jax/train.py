@@ -17,9 +17,9 @@ from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.metrics import Mean
 from be_jax.optim import make_optimizer
 from be_jax.repulsion import repulsion
+from be_jax.steps import State, create_state
 
 RUNNING, STOPPED, DIVERGED = 0, 1, 2
 
@@ -36,18 +36,6 @@ class Padded(NamedTuple):
     mask: jax.Array | np.ndarray
 
 
-class TrainState(NamedTuple):
-    """Arrays only. `weights` holds `params` and `fast`; `statistics` all that is not trained by gradient."""
-
-    weights: Any
-    statistics: Any
-    opt_state: optax.OptState
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        return {**self.weights, **self.statistics}
-
-
 class RunState(NamedTuple):
     """One run of one seed: what is being trained, the weights to keep, and whether to go on.
 
@@ -59,7 +47,7 @@ class RunState(NamedTuple):
     epochs, no longer changes. `best_loss` is the validation NLL of the mixture, in nats.
     """
 
-    train: TrainState
+    train: State
     kept: Any
     kept_epoch: jax.Array
     best_loss: jax.Array
@@ -68,6 +56,13 @@ class RunState(NamedTuple):
     epoch: jax.Array
     status: jax.Array
     diverged_step: jax.Array
+
+
+class Fit(NamedTuple):
+    """How well each member alone fits a set, in prediction mode: NLL in nats and accuracy, both `[m]`."""
+
+    nll: jax.Array
+    accuracy: jax.Array
 
 
 class EpochMetrics(NamedTuple):
@@ -79,18 +74,21 @@ class EpochMetrics(NamedTuple):
 
 
 class Trainer(NamedTuple):
-    """The pure functions of a run: `init(seed, images)`, `epoch(seed, state, images, labels, validation)`, and the step
-    that an epoch scans over, `step(seed, step_index, state, images, labels, rows) -> (state, loss)`.
+    """The pure functions of a run: `init(seed, images)`, `epoch(seed, state, images, labels, validation)`, the step
+    that an epoch scans over, `step(seed, step_index, state, images, labels, rows) -> (state, loss)`, and
+    `fit(seed, state, data) -> Fit`, which says of a set, such as the training set without augmentation, how well
+    members have learned it.
 
     `images [n, ...]` and `labels [n]` are the whole training set, of which a step sees `rows` (see `epoch_order`).
     """
 
     init: Callable[[jax.Array, jax.Array], RunState]
     step: Callable[
-        [jax.Array, jax.Array, TrainState, jax.Array, jax.Array, jax.Array],
-        tuple[TrainState, jax.Array],
+        [jax.Array, jax.Array, State, jax.Array, jax.Array, jax.Array],
+        tuple[State, jax.Array],
     ]
     epoch: Callable[[jax.Array, RunState, jax.Array, jax.Array, Padded], tuple[RunState, EpochMetrics]]
+    fit: Callable[[jax.Array, RunState, Padded], Fit]
 
 
 def make_trainer(
@@ -131,12 +129,9 @@ def make_trainer(
     members = ensemble.train_members
 
     def init(seed: jax.Array, images: jax.Array) -> RunState:
-        variables = ensemble.init(key_for(seed, Purpose.INIT), preprocess(images))
-        weights = {c: v for c, v in variables.items() if c in ("params", "fast")}
-        statistics = {c: v for c, v in variables.items() if c not in weights}
+        train = create_state(ensemble, optimizer, key_for(seed, Purpose.INIT), preprocess(images))
         infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
-        train = TrainState(weights, statistics, optimizer.init(weights))
-        return RunState(train, variables, zero, infinity, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
+        return RunState(train, train.variables, zero, infinity, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
 
     def loss(weights: Any, statistics: Any, x: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
         outputs, updates = ensemble.apply(
@@ -161,8 +156,8 @@ def make_trainer(
         return jax.vmap(augment)(keys, flat).reshape(images.shape)
 
     def step(
-        seed: jax.Array, step_index: jax.Array, state: TrainState, images: jax.Array, labels: jax.Array, rows: jax.Array
-    ) -> tuple[TrainState, jax.Array]:
+        seed: jax.Array, step_index: jax.Array, state: State, images: jax.Array, labels: jax.Array, rows: jax.Array
+    ) -> tuple[State, jax.Array]:
         places = shard_of(jnp.arange(rows.size).reshape(rows.shape), axis_name)
         rows = shard_of(rows, axis_name)
         x = preprocess(augmented(key_for(seed, Purpose.AUGMENT, step_index), images[rows], places))
@@ -177,46 +172,58 @@ def make_trainer(
         elif config.gradient_rule == "mean":
             grads = jax.tree.map(lambda g: g / members, grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
-        return TrainState(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
+        return State(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
 
     def train_epoch(
-        seed: jax.Array, epoch: jax.Array, state: TrainState, images: jax.Array, labels: jax.Array
-    ) -> tuple[TrainState, jax.Array]:
+        seed: jax.Array, epoch: jax.Array, state: State, images: jax.Array, labels: jax.Array
+    ) -> tuple[State, jax.Array]:
         order = epoch_order(key_for(seed, Purpose.ORDER, epoch), num_examples, steps, members, config)
 
-        def body(state: TrainState, slot: tuple[jax.Array, jax.Array]) -> tuple[TrainState, jax.Array]:
+        def body(state: State, slot: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
             index, rows = slot
             return step(seed, epoch * steps + index, state, images, labels, rows)
 
         return jax.lax.scan(body, state, (jnp.arange(steps), order))
 
-    def validate(seed: jax.Array, epoch: jax.Array, state: TrainState, data: Padded) -> tuple[jax.Array, jax.Array]:
+    def mean_over(
+        data: Padded, seed: jax.Array, epoch: jax.Array, state: State, score: Callable[[jax.Array, jax.Array], Any]
+    ) -> Any:
+        """Means over a set of the arrays `[..., b]` that `score(outputs [m, b, o], labels [b])` gives."""
         chunks = data.labels.shape[0]
 
-        def body(slot: tuple[jax.Array, Padded]) -> tuple[Mean, Mean]:
+        def body(slot: tuple[jax.Array, Padded]) -> Any:
             index, chunk = slot
             images, labels, mask = jax.tree.map(lambda a: shard_of(a, axis_name, axis=0), chunk)
             key = key_for(seed, Purpose.VALIDATE, epoch * chunks + index) if ensemble.samples_at_prediction else None
             outputs = ensemble.apply(state.variables, preprocess(images), key=key).astype(jnp.float32)
-            scores = likelihood.ensemble_nll(outputs, labels), likelihood.accuracy(outputs, labels)
-            return Mean.of(scores[0], mask), Mean.of(scores[1], mask)
+            return jax.tree.map(lambda a: masked_sum(a, mask), score(outputs, labels)), mask.sum()
 
-        sums = jax.tree.map(lambda a: a.sum(0), jax.lax.map(body, (jnp.arange(chunks), data)))
+        sums, count = jax.tree.map(lambda a: a.sum(0), jax.lax.map(body, (jnp.arange(chunks), data)))
         if axis_name is not None:
-            sums = jax.lax.psum(sums, axis_name)
-        return sums[0].value, sums[1].value
+            sums, count = jax.lax.psum((sums, count), axis_name)
+        return jax.tree.map(lambda a: a / count, sums)
+
+    def of_mixture(outputs: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return likelihood.ensemble_nll(outputs, labels), likelihood.accuracy(outputs, labels)
+
+    def of_members(outputs: jax.Array, labels: jax.Array) -> Fit:
+        nll = likelihood.member_nll(outputs, jnp.broadcast_to(labels, outputs.shape[:2]))
+        return Fit(nll, jax.vmap(lambda one: likelihood.accuracy(one[None], labels))(outputs))
+
+    def fit(seed: jax.Array, run: RunState, data: Padded) -> Fit:
+        return mean_over(data, seed, run.epoch, run.train, of_members)  # type: ignore[no-any-return]
 
     def epoch(
         seed: jax.Array, run: RunState, images: jax.Array, labels: jax.Array, validation: Padded
     ) -> tuple[RunState, EpochMetrics]:
         state, losses = train_epoch(seed, run.epoch, run.train, images, labels)
-        validation_nll, validation_accuracy = validate(seed, run.epoch, state, validation)
+        validation_nll, validation_accuracy = mean_over(validation, seed, run.epoch, state, of_mixture)
         after = _after_epoch(run, state, losses, validation_nll, config)
         running = is_running(run, config)
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), after, run)
         return after, EpochMetrics(losses.mean(), validation_nll, validation_accuracy)
 
-    return Trainer(init, step, epoch)
+    return Trainer(init, step, epoch, fit)
 
 
 def is_running(run: RunState, config: TrainConfig) -> jax.Array:
@@ -254,6 +261,11 @@ def epoch_order(key: jax.Array, num_examples: int, steps: int, members: int, con
     return order.reshape(shape)
 
 
+def masked_sum(values: jax.Array, mask: jax.Array) -> jax.Array:
+    """Sum over the last axis of `[..., b]` where `mask [b]` holds; what stands elsewhere does not matter."""
+    return jnp.where(jnp.broadcast_to(mask, values.shape), values, 0).sum(-1)
+
+
 def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
     """This device's part of `a` along `axis`; all of it without a mapped axis."""
     if axis_name is None:
@@ -263,7 +275,7 @@ def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
 
 
 def _after_epoch(
-    run: RunState, state: TrainState, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig
+    run: RunState, state: State, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig
 ) -> RunState:
     """Which weights to keep, and whether to stop early: an improvement of less than `min_delta` is none."""
     better = validation_nll < run.best_loss

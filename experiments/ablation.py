@@ -29,15 +29,17 @@ from rich.progress import Progress
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, models, single
 from be_jax.config import ConfigError, TrainConfig, check
+from be_jax.construct import full_rank
 from be_jax.data import DataUnavailableError, StudyData
-from be_jax.full_rank import full_rank
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import RunError, exclusive
 from be_jax.stats.config import MIN_UNITS
+from be_jax.study import provenance
+from be_jax.study.progress import progress_bars
 from experiments import mnist
 from experiments.ablation_figures import draw, to_markdown
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from experiments.common import use_compilation_cache
 from experiments.recovery import (
     Evaluation,
     draw_data,
@@ -220,7 +222,7 @@ def run_program(
             on_epoch = partial(progress.advance, task)
             records += train_and_score(program.ensembles, program.train, seeds, own, evaluation, on_epoch)
             progress.update(task, completed=len({r.seed for r in records}) * program.train.epochs)
-        made = {**provenance("ablation"), "seconds": round(time.monotonic() - started)}
+        made = {**provenance("experiments.ablation"), "seconds": round(time.monotonic() - started)}
         return StudyResult("ablation", data.describe(), settings, made, tuple(records))
 
     return load_or_make(config.results_folder / program.file_name, settings, make)
@@ -262,7 +264,7 @@ def run(config: Config) -> dict[str, Any]:
             results.append(run_program(config, program, data, images, evaluation, progress))
             progress.advance(whole)
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data_dir", "folder", "out")}
-    made = {**provenance("ablation"), "seconds": sum(result.provenance["seconds"] for result in results)}
+    made = {**provenance("experiments.ablation"), "seconds": sum(result.provenance["seconds"] for result in results)}
     return {
         "experiment": "ablation",
         "data": data.describe(),
@@ -274,7 +276,7 @@ def run(config: Config) -> dict[str, Any]:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(config.results_folder)
+    use_compilation_cache()
     record = run(config)
     folder = config.out or config.results_folder
     save_record(record, "settings", folder, draw(record), to_markdown(record))

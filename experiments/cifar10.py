@@ -1,42 +1,39 @@
 """CIFAR-10: accuracy, calibration and out-of-distribution detection on natural images.
 
-Trains a pool of independent single networks, which are also every deep ensemble of up to its size; MC dropout; and
-BatchEnsembles with random signs and with N(1, 0.5) fast weights. Compares them on test, corrupted and unseen images.
+Trains a pool of independent single networks, which are also every deep ensemble of up to its size; MC dropout;
+BatchEnsembles from random signs and from N(1, 0.5); and the controls: members that are copies of one network, and a
+single network of the ensemble's cost. Compares them on test, corrupted and unseen images.
 
-    python -m experiments.cifar10 --preset cpu --data-dir ~/tensorflow_datasets    # two CPU cores: under two hours
+    python -m experiments.cifar10 --preset cpu --data-dir ~/tensorflow_datasets    # two CPU cores: hours
     python -m experiments.cifar10 --preset smoke --data-dir ~/tensorflow_datasets  # two minutes: does it run?
-    python -m experiments.cifar10 --preset paper                                   # GPU/TPU: the published protocol
+    python -m experiments.cifar10 --preset paper                                   # GPU/TPU: the published schedule
 
-`paper`: ResNet-18, 75 epochs, CIFAR-10-C, SVHN and CIFAR-100, 5 seeds (a pool of 20 networks). `cpu`: ResNet-8 with 32,
-64 and 128 channels on maps of 16x16, 18,000 images, corruptions that we generate. It downloads CIFAR-10 where
-`--data-dir` does not hold it (that needs `pip install "be-jax[prepare]"`).
+`paper`: ResNet-18, 75 epochs, CIFAR-10-C, SVHN and CIFAR-100. `cpu`: ResNet-8 with 32, 64 and 128 channels on maps of
+16x16, 9,000 images, the same schedule to its end, corruptions that we generate. It downloads CIFAR-10
+where `--data-dir` does not hold it (that needs `pip install "be-jax[prepare]"`).
 
 Ends with tables on the terminal, `results.json` and `report.html` in the run folder. Interrupt it at any moment: the
 same command goes on from there. A finished run is not trained again.
 """
 
-import argparse
 import dataclasses
 import functools
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from rich.progress import Progress, track
+from rich.progress import Progress
 
-from be_jax import batch_ensemble, fast_init, mc_dropout, models, single
-from be_jax.checkpoint import CheckpointError
+from be_jax import methods, models
 from be_jax.config import ConfigError, TrainConfig, check
 from be_jax.data import (
     COLOUR_CORRUPTIONS,
-    DataUnavailableError,
     Examples,
     StudyData,
     as_float,
@@ -54,18 +51,16 @@ from be_jax.data import (
 )
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
-from be_jax.parallel import Hosts, Spread, connect, devices_of_hosts, is_first_host
-from be_jax.pool import score_pool
+from be_jax.parallel import Hosts, connect, is_first_host
 from be_jax.report import print_tables
-from be_jax.results import PoolRecord, RunRecord, StudyResult
-from be_jax.runs import RunError, exclusive, seed_folder
-from be_jax.study import Method
-from experiments.common import Plan, check_runs, provenance, run_methods, show_report, use_compilation_cache
+from be_jax.results import StudyResult
+from be_jax.study import Execution, Planned, Study, run_study
+from experiments import command_line
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, show_report, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the 50,000 training images
 
-METHODS = ("single", "mc_dropout", "batch_ensemble_sign", "batch_ensemble")
-POOL = "single"
+METHODS = ("single", "mc_dropout", "batch_ensemble_sign", "batch_ensemble", "copies", "single_wide")
 
 NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet8_half": functools.partial(models.cifar_resnet, 8, 32, stem_stride=2),
@@ -84,8 +79,10 @@ PUBLISHED = TrainConfig(
     learning_rate=0.05,
     milestones=(25, 50),
     weight_decay=5e-4,
-    patience=0,
 )
+
+NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "hosts", "execution")
+"""Fields that do not determine the numbers of a run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +93,9 @@ class Config:
       preset: where the defaults of all other fields come from.
       data_dir: TFDS folder; TFDS's default where it is not given.
       out: folder of the runs and the report; `runs/cifar10_<preset>` where it is not given.
-      methods: which methods to run; the deep ensembles are made from `single`.
+      methods: which methods to run; the deep ensembles are made from the networks of `single`.
       seeds: one run of each method but `single` for each.
-      pool_size: number of independent networks, with seeds 0, 1, ...
+      pool_size: number of independent networks of `single`, with seeds 0, 1, ...
       members: m, of all but `single`.
       init_std: of r and s ~ N(1, init_std^2) in `batch_ensemble`; `batch_ensemble_sign` draws signs.
       network: resnet8_half (16x16 maps of 32 to 128 channels), resnet8, resnet20, resnet18 or wrn28_10.
@@ -112,19 +109,15 @@ class Config:
       severities: of each corruption, 1 to 5.
       shift_size: test images that generated corruptions are applied to, stratified by class.
       ood: out-of-distribution sets: names in TFDS, or "mnist_in_colour" and "uniform_noise", which are made here.
-      num_devices: local devices of every host to use; all where it is not given.
-      spread: whether devices share each batch ("batch"), or each trains a network of its own ("networks"): the members
-        of a deep ensemble side by side.
       hosts: several processes, on one machine each, that run this together.
-      save_every_s: seconds between checkpoints.
-      together: train all seeds of a method in one program: on a CPU its convolutions would be grouped ones, and slow.
+      execution: where and how runs are trained.
     """
 
     preset: Literal["paper", "cpu", "smoke"] = "paper"
     data_dir: Path | None = None
     out: Path | None = None
     methods: tuple[str, ...] = METHODS
-    seeds: tuple[int, ...] = (42, 69, 123, 456, 789)
+    seeds: tuple[int, ...] = tuple(range(POOL_SEEDS_BELOW, POOL_SEEDS_BELOW + 10))
     pool_size: int = 20
     members: int = 4
     init_std: float = 0.5
@@ -139,18 +132,14 @@ class Config:
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
     shift_size: int = 10_000
     ood: tuple[str, ...] = ("svhn_cropped", "cifar100")
-    num_devices: int | None = None
-    spread: Spread = "batch"
     hosts: Hosts = dataclasses.field(default_factory=Hosts)
-    save_every_s: float = 60.0
-    together: bool = False
+    execution: Annotated[Execution, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=functools.partial(Execution, together=False, save_every_s=60.0)
+    )
 
     def __post_init__(self) -> None:
-        for name, choices in (("methods", METHODS), ("severities", range(1, 6))):
-            values = getattr(self, name)
-            known = len(set(values)) == len(values) and set(values) <= set(choices)
-            check(known, name, values, f"different ones of {', '.join(map(str, choices))}")
-        check(bool(self.methods), "methods", self.methods, f"at least one of {', '.join(METHODS)}")
+        check_chosen("methods", self.methods, tuple(set(methods.TABLE) - {"deep_ensemble"}))
+        check_chosen("severities", self.severities, range(1, 6))
         known_corruptions = tuple(COLOUR_CORRUPTIONS) if self.shift == "generated" else cifar10_c_corruptions()
         check(
             len(set(self.corruptions)) == len(self.corruptions) and set(self.corruptions) <= set(known_corruptions),
@@ -158,48 +147,26 @@ class Config:
             self.corruptions,
             f"different ones of {', '.join(known_corruptions)}, or none for all (shift is {self.shift!r})",
         )
-        seeds_fit = bool(self.seeds) and len(set(self.seeds)) == len(self.seeds) and min(self.seeds) >= 0
-        check(
-            seeds_fit and max(self.seeds) < 2**32, "seeds", self.seeds, "different integers in [0, 2^32), at least one"
-        )
         for name in ("members", "pool_size", "validation_size", "shift_size"):
             check(getattr(self, name) >= 1, name, getattr(self, name), "an integer >= 1")
         check(self.train_size is None or self.train_size >= 1, "train_size", self.train_size, "an integer >= 1")
         init_std_fits = math.isfinite(self.init_std) and self.init_std >= 0
         check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
-        check(self.save_every_s >= 0, "save_every_s", self.save_every_s, "a number >= 0")
         check(0 < self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in (0, 1)")
 
     @property
     def folder(self) -> Path:
         return self.out or Path("runs") / f"cifar10_{self.preset}"
 
-    @property
-    def devices(self) -> list[jax.Device]:
-        return devices_of_hosts(self.num_devices)
-
-    def seeds_of(self, method: str) -> tuple[int, ...]:
-        """Seeds to run of this method."""
-        return tuple(range(self.pool_size)) if method == POOL else self.seeds
-
-    def identity(self, data: StudyData) -> dict[str, object]:
-        """What determines a run's result, beside its method and seed."""
-        not_part = (
-            *("preset", "data_dir", "out", "methods", "seeds", "pool_size"),
-            *("num_devices", "spread", "hosts", "save_every_s", "together"),
-        )
-        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in not_part}
-        return {**fields, "data_sizes": data.describe()}
-
 
 CPU = Config(
     preset="cpu",
-    seeds=(42, 69, 123),
-    pool_size=8,
+    seeds=tuple(range(POOL_SEEDS_BELOW, POOL_SEEDS_BELOW + 5)),
+    pool_size=12,
     network="resnet8_half",
     dtype="float32",
-    train=dataclasses.replace(PUBLISHED, epochs=10, milestones=(7, 9), learning_rate=0.1),
-    train_size=18_000,
+    train=dataclasses.replace(PUBLISHED, learning_rate=0.1),
+    train_size=9_000,
     validation_size=2000,
     shift="generated",
     shift_size=500,
@@ -212,8 +179,8 @@ PRESETS: Mapping[str, Config] = {
     "smoke": dataclasses.replace(
         CPU,
         preset="smoke",
-        methods=("single", "mc_dropout", "batch_ensemble"),
-        seeds=(42,),
+        methods=("single", "mc_dropout", "batch_ensemble", "copies"),
+        seeds=(POOL_SEEDS_BELOW,),
         pool_size=2,
         members=2,
         train=dataclasses.replace(CPU.train, epochs=2, milestones=(1,)),
@@ -227,22 +194,21 @@ PRESETS: Mapping[str, Config] = {
 }
 
 
-def build_method(config: Config, name: str) -> Method:
-    """The method with its training protocol."""
-    dtype: Any = jnp.dtype(config.dtype)
-    model = NETWORKS[config.network](dtype=dtype)
-    match name:
-        case "single":
-            ensemble = single(model)
-        case "mc_dropout":
-            ensemble = mc_dropout(model.clone(dropout_rate=config.dropout_rate), config.members)
-        case "batch_ensemble":
-            ensemble = batch_ensemble(model, config.members, init=fast_init.normal(config.init_std))
-        case "batch_ensemble_sign":
-            ensemble = batch_ensemble(model, config.members, init="random_sign")
-        case _:
-            raise ConfigError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
-    return Method(name, ensemble, config.train)
+def build_method(config: Config, name: str) -> Planned:
+    """The method with its training protocol and its seeds."""
+    row, dtype = methods.find(name), jnp.dtype(config.dtype)
+    options = methods.Options(
+        members=config.members,
+        init_std=config.init_std,
+        input_shape=(32, 32, 3),
+        dropout_rate=config.dropout_rate,
+    )
+    model: Any = NETWORKS[config.network](dtype=dtype)
+    seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
+    try:
+        return Planned(name, row.build(model, options), row.trained_with(config.train), seeds)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def load_data(config: Config) -> StudyData:
@@ -298,52 +264,40 @@ def _shifted(config: Config, data: StudyData) -> Any:
     return ((name, Examples(corrupted, labels)) for name, corrupted in made)
 
 
+def make_study(config: Config) -> Study:
+    """The study that this configuration describes, with its data."""
+    methods = tuple(build_method(config, name) for name in config.methods)
+    data = load_data(config)
+    return Study(
+        name="cifar10",
+        folder=config.folder,
+        data=data,
+        methods=methods,
+        members=config.members,
+        preprocess=preprocess,
+        evaluation_sets=lambda progress: evaluation_sets(config, data, progress),
+        config=config,
+        not_part=NOT_PART,
+        augment=crop_and_flip,
+        execution=config.execution,
+    )
+
+
 def run(config: Config) -> StudyResult:
     """Trains, predicts and scores every method and seed; returns the result and leaves it in the run folder."""
-    plan: Plan = [(build_method(config, name), config.seeds_of(name)) for name in config.methods]
-    data = load_data(config)
-    check_runs(config, data, plan, preprocess)
-    with exclusive(config.folder):
-        records = run_methods(config, data, plan, preprocess, functools.partial(evaluation_sets, config), crop_and_flip)
-        pool = score_deep_ensembles(config, records)
-    result = StudyResult(
-        "cifar10", data.describe(), config.identity(data), provenance("cifar10"), tuple(records), tuple(pool)
-    )
-    if is_first_host():
-        result.save(config.folder / "results.json")
-    return result
-
-
-def score_deep_ensembles(config: Config, records: Sequence[RunRecord]) -> list[PoolRecord]:
-    """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge."""
-    whole = [record for record in records if record.method == POOL and record.status != "diverged"]
-    networks = [dict(np.load(seed_folder(config.folder / POOL, r.seed) / "predictions.npz")) for r in whole]
-    seeds = tuple(record.seed for record in whole)
-    pool = []
-    for size in track(range(1, min(len(whole), 2 * config.members) + 1), description="scoring deep ensembles"):
-        scores = score_pool(networks, size)
-        kept = {name: values for name, values in scores.items() if size == config.members or _is_summary(name)}
-        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, kept))
-    return pool
-
-
-def _is_summary(name: str) -> bool:
-    """Whether this is not the score of one corruption alone."""
-    return not name.startswith("shift/") or name.startswith("shift/severity_")
+    return run_study(make_study(config), "experiments.cifar10")
 
 
 def parse(args: Sequence[str] | None = None) -> Config:
     """The configuration from the command line: a preset, and what differs from it."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", choices=list(PRESETS), default="paper")
-    preset = first.parse_known_args(args)[0].preset
-    return tyro.cli(Config, default=PRESETS[preset], args=args, description=__doc__)
+    config: Any = parse_preset(PRESETS, args, __doc__)
+    return config  # type: ignore[no-any-return]
 
 
 def main() -> None:
     config = parse()
     connect(config.hosts)
-    use_compilation_cache(config.folder)
+    use_compilation_cache()
     result = run(config)
     if not is_first_host():
         return
@@ -352,9 +306,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, CheckpointError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from the last checkpoint")
+    command_line.run(main)

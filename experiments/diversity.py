@@ -32,10 +32,11 @@ from be_jax.data import DataUnavailableError, StudyData
 from be_jax.ensemble import Variables
 from be_jax.fit import VALIDATION_CHUNK, pad
 from be_jax.parameter_space import barriers, free_directions, matched_pairs, score_parameters
-from be_jax.study import Method
+from be_jax.study import Planned, provenance
+from be_jax.study.progress import progress_bars
 from be_jax.train import make_trainer, over_seeds
 from experiments import mnist
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from experiments.common import use_compilation_cache
 from experiments.diversity_report import MATCHED, METHODS, Result, Scores, draw, table
 
 TRAINED = tuple(method for method in METHODS if method != MATCHED)
@@ -103,7 +104,7 @@ def make_inputs(data: StudyData, count: int) -> Inputs:
     return Inputs(train, test, _as_input(ood[:count]))
 
 
-def trajectory(method: Method, data: StudyData, config: Config) -> Iterator[tuple[int, Variables]]:
+def trajectory(method: Planned, data: StudyData, config: Config) -> Iterator[tuple[int, Variables]]:
     """Trains all seeds in one program; yields every recorded epoch and the variables at its end, `[seeds, ...]`."""
     trainer = make_trainer(method.ensemble, method.train, len(data.train.labels), mnist.preprocess)
     seeds = jnp.asarray(config.seeds, jnp.uint32)
@@ -162,7 +163,7 @@ def _score_pairs(ensemble: Ensemble, matched: Variables, inputs: Inputs) -> dict
     return jax.vmap(jax.vmap(lambda variables: score_weights(pair, variables, inputs)))(matched)
 
 
-def follow(method: Method, data: StudyData, config: Config, progress: Progress) -> dict[str, Scores]:
+def follow(method: Planned, data: StudyData, config: Config, progress: Progress) -> dict[str, Scores]:
     """Every score of a method, `[seeds, recorded epochs]`; of the deep ensemble also those of its matched members."""
     inputs, ensemble = make_inputs(data, config.num_inputs), method.ensemble
 
@@ -196,7 +197,7 @@ def run(config: Config) -> Result:
         "experiment": "diversity",
         "data": data.describe(),
         "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data_dir", "out")},
-        "provenance": provenance("diversity"),
+        "provenance": provenance("experiments.diversity"),
         "free_directions": {method.name: free_share(method.ensemble, data) for method in methods},
     }
     return Result(about, config.seeds, tuple(config.recorded_epochs), scores)
@@ -215,7 +216,7 @@ def _as_input(images: np.ndarray) -> jax.Array:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(Path("runs/diversity"))
+    use_compilation_cache()
     result = run(config)
     result.save(config.out / "diversity.json")
     draw(result).savefig(config.out / "diversity.png", dpi=110)

@@ -40,7 +40,7 @@ from be_jax.stats.components import Components, Drawn, draw, measure
 from be_jax.stats.of_results import of_results, references_of, seeds_factor, seeds_of
 from be_jax.stats.rows import NO_GAIN
 from be_jax.stats.study import collect, members_of
-from experiments.common import provenance
+from be_jax.study import provenance
 
 RESULTS = Path(__file__).parent / "results"
 POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -189,7 +189,7 @@ def main() -> None:
         "components": {name: {"units": dict(c.units), "blocks": c.blocks} for name, c in found.items()},
         "simulated": simulated,
         "seconds": round(time.perf_counter() - started),
-        "provenance": provenance("judge_simulation"),
+        "provenance": provenance("experiments.judge_simulation"),
     }
     config.out.write_text(json.dumps(record, indent=1) + "\n")
 

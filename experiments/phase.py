@@ -33,8 +33,10 @@ from be_jax.data import DataUnavailableError, StudyData
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import RunError, exclusive
 from be_jax.stats.config import MIN_UNITS
+from be_jax.study import provenance
+from be_jax.study.progress import progress_bars
 from experiments import mnist
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from experiments.common import use_compilation_cache
 from experiments.phase_figures import draw, to_markdown
 from experiments.recovery import draw_data, load_or_make, make_evaluation, save_record, summary_of, train_and_score
 
@@ -128,7 +130,7 @@ def run_size(config: Config, data: StudyData, size: int, advance: Callable[[int]
         trained = train_and_score(methods, train, config.seeds, images, evaluation, on_epoch, steps)
         advance(networks * (train.epochs - max(record.epochs for record in trained)))
         records += trained
-    made = {**provenance("phase"), "seconds": round(time.monotonic() - started)}
+    made = {**provenance("experiments.phase"), "seconds": round(time.monotonic() - started)}
     return StudyResult("phase", data.describe(), config.identity | {"size": size}, made, tuple(records))
 
 
@@ -159,7 +161,7 @@ def run(config: Config) -> dict[str, Any]:
         for size, result in zip(config.sizes, results, strict=True)
         for method in result.methods
     ]
-    made = {**provenance("phase"), "seconds": sum(result.provenance["seconds"] for result in results)}
+    made = {**provenance("experiments.phase"), "seconds": sum(result.provenance["seconds"] for result in results)}
     settings = {"sizes": config.sizes, **config.identity}
     return {
         "experiment": "phase",
@@ -172,7 +174,7 @@ def run(config: Config) -> dict[str, Any]:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(config.results_folder)
+    use_compilation_cache()
     record = run(config)
     folder = config.out or config.results_folder
     save_record(record, "points", folder, draw(record), to_markdown(record))

@@ -13,14 +13,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from be_jax import Ensemble
-from be_jax.checkpoint import config_differences
 from be_jax.config import TrainConfig
 from be_jax.data import StudyData, split
 from be_jax.ensemble import Variables
-from be_jax.evaluate import score_predictions
+from be_jax.identity import differences
 from be_jax.report.summary import sets_of
 from be_jax.results import RunRecord, Scores, StudyResult
 from be_jax.runs import RunError, write_atomically
+from be_jax.scores import score_predictions
 from be_jax.stats import Row, diversity_ratio, gain_recovered
 from be_jax.stats.means import estimate
 from experiments import mnist
@@ -126,9 +126,9 @@ def load_or_make(path: Path, config: Mapping[str, Any], make: Callable[[], Study
     if not path.exists():
         make().save(path)
     result = StudyResult.load(path)
-    if differences := config_differences(result.config, json.loads(json.dumps(config))):
+    if differ := differences(result.config, json.loads(json.dumps(config))):
         raise RunError(
-            f"{path} was made by another configuration: {differences}. It was left as it was; choose another --folder, "
+            f"{path} was made by another configuration: {differ}. It was left as it was; choose another --folder, "
             "or move this one away"
         )
     return result

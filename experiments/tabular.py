@@ -34,14 +34,16 @@ from be_jax import (
 )
 from be_jax.config import ConfigError, TrainConfig, check
 from be_jax.ensemble import Variables
-from be_jax.evaluate import score_predictions
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN, gaussian
 from be_jax.metrics import regression
 from be_jax.report.markdown import to_markdown
 from be_jax.report.terminal import fitted
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import write_atomically
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from be_jax.scores import score_predictions
+from be_jax.study import provenance
+from be_jax.study.progress import progress_bars
+from experiments.common import use_compilation_cache
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
 from experiments.tabular_report import tables
 from experiments.together import outputs_of, recorded, train_together
@@ -157,7 +159,7 @@ def run(config: Config) -> list[StudyResult]:
             rows = split(dataset, config.seeds)
             records = [each for m in METHODS for each in run_method(config, dataset, rows, m, progress)]
             result = StudyResult(
-                f"tabular_{name}", described(dataset, rows), settings, provenance("tabular"), tuple(records)
+                f"tabular_{name}", described(dataset, rows), settings, provenance("experiments.tabular"), tuple(records)
             )
             result.save(config.out / f"{result.experiment}.json")
             results.append(result)
@@ -174,7 +176,7 @@ def described(dataset: Dataset, rows: Split) -> str:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(Path("runs/tabular"))
+    use_compilation_cache()
     results = run(config)
     console = Console()
     for table in tables(results):

@@ -26,9 +26,11 @@ import tyro
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, metrics, models, single
 from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.full_rank import full_rank
+from be_jax.construct import full_rank
 from be_jax.runs import write_atomically
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from be_jax.study import provenance
+from be_jax.study.progress import progress_bars
+from experiments.common import use_compilation_cache
 from experiments.together import SeedData, outputs_of, train_together
 from experiments.toy_figures import draw_surfaces, draw_sweep
 
@@ -200,7 +202,7 @@ def run(config: Config) -> tuple[dict[str, Any], dict[str, Surfaces]]:
         "seconds": round(time.monotonic() - started),
         "processor_seconds": round(time.process_time() - cpu_started),
     }
-    made = {**provenance("toy"), **seconds}
+    made = {**provenance("experiments.toy"), **seconds}
     result = {"experiment": "toy", "config": settings, "provenance": made, "methods": by_method, "sweep": sweep}
     return result, drawn
 
@@ -226,7 +228,7 @@ def to_json(result: dict[str, Any]) -> str:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(RUNS)
+    use_compilation_cache()
     result, drawn = run(config)
     save(config, result, drawn)
     rich.print(f"{result['provenance']['seconds']} s; {config.out}/toy.json, toy.png, toy_sweep.png")

@@ -37,9 +37,10 @@ from be_jax.report.methods import DEEP_ENSEMBLE, label
 from be_jax.results import PoolRecord, StudyResult
 from be_jax.runs import TRAINED_WITH, RunError, read_config, seed_folder
 from be_jax.stats.weights import MATCHED, Unit, Weights
-from be_jax.study import Method, kept_weights
+from be_jax.study import Planned, kept_weights, provenance
+from be_jax.study.progress import progress_bars
 from experiments import cifar10, mnist
-from experiments.common import progress_bars, provenance, use_compilation_cache
+from experiments.common import use_compilation_cache
 from experiments.weights_report import table
 
 STUDIES: Mapping[str, ModuleType] = {"mnist": mnist, "cifar10": cifar10}
@@ -74,14 +75,14 @@ class Study(NamedTuple):
     settings: Any
     data: StudyData
 
-    def method(self, name: str) -> Method:
+    def method(self, name: str) -> Planned:
         return self.module.build_method(self.settings, name)  # type: ignore[no-any-return]
 
     def seeds(self, method: str) -> list[int]:
         """Of the runs that did not diverge."""
         return [run.seed for run in self.result.runs if run.method == method and run.status != "diverged"]
 
-    def weights(self, method: Method, seed: int) -> Variables:
+    def weights(self, method: Planned, seed: int) -> Variables:
         """What this run kept."""
         folder = seed_folder(self.settings.folder / method.name, seed)
         return kept_weights(method, self.data, self.module.preprocess, folder)
@@ -118,7 +119,7 @@ def reopened(config: Config) -> Study:
 
 def _settings(module: Any, record: Mapping[str, Any]) -> Any:
     """The configuration of a study from the record of one of its runs; computing in float32."""
-    fields = {k: v for k, v in record.items() if k not in ("data_sizes", "method", "seed", TRAINED_WITH)}
+    fields = {k: v for k, v in record.items() if k not in ("data_sizes", "data_hash", "method", "seed", TRAINED_WITH)}
     if "dtype" in fields:
         fields["dtype"] = "float32"
     try:
@@ -146,12 +147,12 @@ def measure(config: Config) -> Weights:
         "data": study.result.data,
         "config": study.result.config,
         "num_inputs": len(inputs.labels),
-        "provenance": provenance("weights"),
+        "provenance": provenance("experiments.weights"),
     }
     return Weights(about, scores)
 
 
-def _runs(study: Study, method: Method, inputs: Inputs, progress: Progress) -> Iterator[tuple[Unit, Scores]]:
+def _runs(study: Study, method: Planned, inputs: Inputs, progress: Progress) -> Iterator[tuple[Unit, Scores]]:
     """Scores of each run of a method: means over pairs of its members."""
     for seed in progress.track(study.seeds(method.name), description=label(study.result, method.name)):
         deep, networks = as_deep_ensemble(method.ensemble, study.weights(method, seed))
@@ -189,7 +190,7 @@ def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    use_compilation_cache(config.runs)
+    use_compilation_cache()
     weights = measure(config)
     weights.save(config.runs / "weights.json")
     result = StudyResult.load(config.runs / "results.json")

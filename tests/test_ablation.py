@@ -109,8 +109,8 @@ def test_only_the_named_side_varies_at_the_start():
     starts = ablation.starts(SMALL)
     moments = {}
     for name, built in starts.items():
-        fast = built.model.layers.Dense.keywords
-        moments[name] = fast["init_r"].second_moment, fast["init_s"].second_moment
+        fast = built.lift.fast
+        moments[name] = tuple(init.second_moment for by_path in (fast.init_r, fast.init_s) for _, init in by_path)
     assert list(moments.values()) == [(1.25, 1.25), (1.0, 1.0), (1.0, 1.0), (1.25, 1.0), (1.0, 1.25)]
     assert all(isinstance(built, ensemble.Ensemble) and built.members == 4 for built in starts.values())
 

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import runpy
+import subprocess
 import sys
 from importlib.resources import files
 
@@ -15,11 +16,12 @@ from rich.console import Console
 
 from be_jax import metrics
 from be_jax.audit import AuditError, References, audit, print_audit, read_predictions, score_test_members, write_audit
-from be_jax.evaluate import score_predictions
 from be_jax.pool import ensemble_of, score_pool
+from be_jax.report.columns import percent
 from be_jax.report.tables import tables
 from be_jax.results import PoolRecord, RunRecord, StudyResult
 from be_jax.runs import RunFolder, seed_folder
+from be_jax.scores import score_predictions
 from be_jax.stats import Judgement, judge_study, networks_of
 
 SEEDS = (42, 69, 123)
@@ -158,7 +160,7 @@ def test_the_terminal_opens_with_the_verdicts(found):
     console = Console(record=True, width=300, file=io.StringIO())
     print_audit(found, console)
     text = console.export_text()
-    assert text.startswith(f"• {found.answer[0]}")
+    assert text.startswith(f"• {found.headline[:40]}")
     assert "Deep-ensemble equivalent" in text
 
 
@@ -167,7 +169,7 @@ def test_few_seeds_against_a_pool_are_inconclusive_and_have_equivalents(groups, 
     runs, single, deep = groups
     networks = [*single, *networks_of(deep)]
     result = audit(runs[:count], References(pool=networks), "mine")
-    assert result.answer[0].startswith("Inconclusive for mine: needs at least 3 of each, got")
+    assert any(text.startswith("Inconclusive for mine: needs at least 3 of each, got") for text in result.answer)
     table = next(table for table in result.tables if table.title == "Deep-ensemble equivalent")
     assert not any("nan" in column.cells[0].text for column in table.columns)
     print_audit(result, Console(file=io.StringIO()))
@@ -184,7 +186,7 @@ def test_files_of_an_audit(found, groups, tmp_path):
     assert "Runs</h3>" not in text
     saved = Judgement.load(page.parent / "verdicts.json")
     assert saved.method("mine").verdicts == found.judgement.method("mine").verdicts
-    assert json.loads((page.parent / "members.json").read_text())[0].keys() >= {"same_error"}
+    assert json.loads((page.parent / "audit.json").read_text())["members"][0].keys() >= {"same_error"}
     assert StudyResult.load(page.parent / "results.json").methods == ("single", "mine", "deep_ensemble")
 
 
@@ -249,6 +251,115 @@ def test_command_line(of_study, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out" / "report.html").exists()
     with pytest.raises(SystemExit, match=r"error: .*none\.npz cannot be read"):
         run_command_line(monkeypatch, tmp_path / "none.npz")
+
+
+def test_identical_members_are_said_first_of_all(groups, tmp_path):
+    """Nothing was lifted, say: whatever the figures are, this is one network."""
+    copies = [with_members(run, lambda array: array[:1].repeat(4, axis=0)) for run in groups[0]]
+    found = audit(copies, name="copies")
+    assert found.answer[0].startswith("The 4 members of copies are identical in 3 of its 3 runs")
+    page = write_audit(found, copies, None, tmp_path, {"command": "x"}).read_text()
+    assert page.index(found.answer[0][:40]) < page.index(found.headline[:40])
+    rounded = with_members(copies[0], lambda array: array + np.float32(1e-6) * np.arange(4, dtype="f4")[:, None, None])
+    assert "are identical:" in audit([rounded]).answer[0], "to rounding"
+
+
+def test_some_identical_members_are_named(groups):
+    (run,) = [with_members(run, lambda array: array[[0, 1, 1, 0]]) for run in groups[0][:1]]
+    assert audit([run], name="mine").answer[0] == (
+        "Some members of mine are identical on test, so that it has 2 and not 4: 0 and 3; 1 and 2."
+    )
+
+
+def test_labels_out_of_order_are_asked_about(groups):
+    shuffled = changed(groups[0][0], "test/labels", lambda labels: np.zeros_like(labels))
+    assert "are the labels in the order of the predictions" in audit([shuffled]).answer[0]
+    assert audit(groups[0][:1]).caveats == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda runs, single, deep: ([runs[0]] * 3, None), "run 0 and run 1 hold the same predictions"),
+        (lambda runs, single, deep: ([runs[0], runs[1], dict(runs[0])], None), "run 0 and run 2 hold the same"),
+        (lambda runs, single, deep: (runs, References([single[0]] * 3, deep)), "single 0 and single 1 hold the same"),
+        (
+            lambda runs, single, deep: (runs, References(single, [*deep, deep[2]])),
+            "deep-ensemble 2 and deep-ensemble 3",
+        ),
+        (lambda runs, single, deep: (runs, References(pool=[*single, *deep, deep[0]])), "network 3 and network 15"),
+    ],
+)
+def test_one_run_given_twice_is_no_second_seed(groups, change, message):
+    runs, references = change(*groups)
+    with pytest.raises(AuditError, match=message):
+        audit(runs, references)
+
+
+def test_the_headline_says_where_it_stands_or_what_is_missing(found, alone):
+    (method,) = found.judgement.methods
+    row = method.row(*found.judgement.config.primary)
+    assert (percent(row.position) in found.headline) == bool(row.position.pieces)
+    assert str(method.equivalents["test nll"]) in found.headline
+    assert "Averaging the 4 members of mine takes NLL on test from" in alone.headline
+    assert "`--pool`, or `--single` with `--deep-ensemble`" in alone.headline
+    assert alone.standing.figure.axes[0].get_yticklabels()[0].get_text() == "a member, on average"
+    assert len(found.standing.figure.axes[0].get_yticklabels()) == 4
+    assert len(alone.standing.figure.axes[0].get_yticklabels()) == 2
+
+
+def test_the_page_opens_with_a_sentence_and_a_figure(found, groups, tmp_path):
+    runs, single, deep = groups
+    page = write_audit(found, runs, References(single, deep), tmp_path, {"command": "c"}).read_text()
+    places = [
+        page.index(text)
+        for text in ("<h1>", "On test mine has NLL", 'id="standing"', "Of its members alone", "<h2>Tables")
+    ]
+    assert places == sorted(places)
+    assert page.index('id="position"') < page.index("Of its members alone") < page.index("Two of its members")
+
+
+def test_results_are_printed_before_anything_is_written(of_study, tmp_path, monkeypatch, capsys):
+    (tmp_path / "taken").write_text("a file where the folder would be")
+    file = seed_folder(of_study / "batch_ensemble", 42) / "predictions.npz"
+    with pytest.raises(SystemExit, match=f"error: .*{tmp_path / 'taken'}"):
+        run_command_line(monkeypatch, file, "--out", tmp_path / "taken")
+    assert "for want of a reference" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_json_for_scripts(of_study, tmp_path, monkeypatch, capsys):
+    file = seed_folder(of_study / "batch_ensemble", 42) / "predictions.npz"
+    run_command_line(monkeypatch, file, "--out", tmp_path, "--format", "json")
+    record = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    (expected,) = [
+        run.scores
+        for run in StudyResult.load(of_study / "results.json").runs
+        if run.seed == 42 and run.method == "batch_ensemble"
+    ]
+    assert record["scores"][0]["test"]["nll"] == pytest.approx(expected["test"]["nll"], rel=1e-5)
+    assert json.loads((tmp_path / "audit.json").read_text())["headline"] == record["headline"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_of_another_encoding(found, encoding):
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    print_audit(found, Console(file=file, width=300))
+    file.flush()
+    text = file.buffer.getvalue().decode(encoding)
+    assert {"ascii": "+/-", "cp1252": "±"}[encoding] in text
+    assert "?" not in text.replace("were loaded?", "")
+
+
+def test_to_audit_loads_nothing_of_training():
+    code = (
+        "import sys, runpy; sys.argv = ['be_jax.audit', '--help']\n"
+        "try:\n    runpy.run_module('be_jax.audit', run_name='__main__')\nexcept SystemExit:\n    pass\n"
+        "import be_jax.audit; be_jax.audit.audit, be_jax.audit.read_predictions\n"
+        "heavy = 'flax', 'optax', 'orbax', 'tensorstore', 'tensorflow_datasets'\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_page_for_users_names_what_there_is():

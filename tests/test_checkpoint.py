@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from be_jax.checkpoint import CheckpointError, CheckpointFolder, config_differences
+from be_jax.checkpoint import CheckpointError, CheckpointFolder
 
 TREE = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": (np.int32(7), np.float32("nan"), np.float32(0.1))}
 CONFIG = {"rank": 1, "train": {"epochs": 3}}
@@ -98,11 +98,3 @@ def test_other_arrays_are_refused_with_the_difference(folder):
     wider = {**TREE, "a": jnp.zeros((2, 4))}
     with pytest.raises(CheckpointError, match=r"holds other arrays: .*float32\[2, 3\].*float32\[2, 4\]"):
         folder.restore(3, wider)
-
-
-def test_config_differences():
-    assert config_differences({"a": {"b": 1}}, {"a": {"b": 1}}) == ""
-    assert (
-        config_differences({"a": {"b": 1}, "c": 0}, {"a": {"b": 2}})
-        == "a.b: 1 there, 2 here; c: 0 there, 'absent' here"
-    )

@@ -9,6 +9,7 @@ from command_line import answer
 from be_jax.config import ConfigError
 from be_jax.data import DataUnavailableError, from_arrays, uniform_noise
 from be_jax.results import StudyResult
+from be_jax.study import Execution
 from experiments import cifar10, weights
 from experiments.common import show_report
 from experiments.weights_report import MATCHED, markdown
@@ -20,7 +21,9 @@ def test_presets_from_the_command_line():
     assert paper.train.milestones == (25, 50)
     smoke = cifar10.parse(["--preset", "smoke", "--train.epochs", "3", "--members", "4"])
     assert (smoke.preset, smoke.train.epochs, smoke.members, smoke.pool_size) == ("smoke", 3, 4, 2)
-    assert cifar10.parse(["--preset", "cpu"]).seeds_of("single") == tuple(range(8))
+    cpu = cifar10.parse(["--preset", "cpu"])
+    assert cifar10.build_method(cpu, "single").seeds == tuple(range(12))
+    assert cifar10.build_method(cpu, "copies").seeds == tuple(range(1000, 1005))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ def test_settings_that_cannot_work_are_refused(change, message):
 
 def test_more_devices_than_there_are():
     with pytest.raises(ConfigError, match="num_devices must be 1 to 8, the devices here; got 99"):
-        _ = dataclasses.replace(cifar10.PRESETS["smoke"], num_devices=99).devices
+        _ = Execution(num_devices=99).devices
 
 
 def test_data_that_are_not_there_are_named_without_a_traceback(tmp_path, monkeypatch, capsys):
@@ -74,7 +77,7 @@ def study(tmp_path_factory):
         corruptions=("generated_fog",),
         severities=(2,),
         shift_size=20,
-        num_devices=1,
+        execution=Execution(together=False, num_devices=1),
     )
     patch = pytest.MonkeyPatch()
     patch.setattr(cifar10, "load_data", lambda config: data)
@@ -107,7 +110,7 @@ def test_the_report_is_written_with_the_pool(study, capsys):
 
 def test_a_finished_study_trains_nothing(study, monkeypatch):
     config, result = study
-    monkeypatch.setattr("be_jax.study.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("be_jax.study.training.fit", lambda *_, **__: pytest.fail("trained again"))
     assert cifar10.run(config).runs == result.runs
 
 

@@ -17,20 +17,22 @@ from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import DataUnavailableError, Examples, embedded_mnist
 from be_jax.results import StudyResult
 from be_jax.runs import RunError, RunFolder
-from be_jax.study import kept_weights
+from be_jax.study import Execution, kept_weights
+from be_jax.study.progress import progress_bars
 from experiments import mnist, weights
-from experiments.common import progress_bars
 from experiments.weights_report import Weights, markdown, table
 
 TINY = mnist.Config(
-    seeds=(1, 2),
+    seeds=(1000, 1001),
+    pool_size=3,
     members=2,
     train=TrainConfig(epochs=2, batch_size=64),
     corruptions=("rotate", "stripe"),
     severities=(1, 5),
-    num_devices=2,
+    execution=Execution(num_devices=2),
 )
-SETS = {"test", "shift/rotate_1", "shift/rotate_5", "shift/stripe_1", "shift/stripe_5", "ood/letters"}
+SEEDS = dict.fromkeys(mnist.METHODS, (1000, 1001)) | {"single": (0, 1, 2)}
+SETS = {"validation", "test", "shift/rotate_1", "shift/rotate_5", "shift/stripe_1", "shift/stripe_5", "ood/letters"}
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,8 @@ def study(tmp_path_factory):
 
 def test_every_method_and_seed_is_recorded(study):
     config, result = study
-    assert [(r.method, r.seed) for r in result.runs] == [(m, s) for m in mnist.METHODS for s in (1, 2)]
-    assert StudyResult.load(config.folder / "results.json").methods == mnist.METHODS
+    assert [(r.method, r.seed) for r in result.runs] == [(m, s) for m in mnist.METHODS for s in SEEDS[m]]
+    assert StudyResult.load(config.folder / "results.json").methods == (*mnist.METHODS, "deep_ensemble")
     for record in result.runs:
         assert record.status == "finished"
         assert record.epochs == 2
@@ -52,9 +54,9 @@ def test_every_method_and_seed_is_recorded(study):
 
 def test_predictions_are_as_documented(study):
     config, _ = study
-    members = dict.fromkeys(mnist.METHODS, 2) | {"single": 1}
+    members = dict.fromkeys(mnist.METHODS, 2) | {"single": 1, "single_wide": 1}
     for method in mnist.METHODS:
-        with np.load(config.folder / method / "seed_1" / "predictions.npz") as arrays:
+        with np.load(config.folder / method / f"seed_{SEEDS[method][0]}" / "predictions.npz") as arrays:
             names = {name.rsplit("/", 1)[0] for name in arrays}
             assert names == SETS
             for name in names:
@@ -66,20 +68,26 @@ def test_predictions_are_as_documented(study):
                 assert (f"{name}/labels" in arrays) == (not name.startswith("ood/"))
 
 
-def log_of(config, method):
-    return (config.folder / method / "seed_1" / "metrics.jsonl").read_text().splitlines()
+def test_copies_are_copies_and_a_wide_network_costs_as_much(study):
+    """The negative control's members agree to the bit; the reference has about m times a single network's weights."""
+    config, result = study
+    with np.load(config.folder / "copies" / "seed_1000" / "predictions.npz") as arrays:
+        np.testing.assert_array_equal(*arrays["test/log_probs"])
+    parameters = {record.method: record.parameters for record in result.runs}
+    assert parameters["single_wide"] == pytest.approx(2 * parameters["single"], rel=0.05)
 
 
-def test_single_and_mc_dropout_are_one_network(study):
-    """They differ at prediction alone: the same seed has trained the same weights."""
-    config, _ = study
-    logs = [[json.loads(line).get("train_loss") for line in log_of(config, m)] for m in ("single", "mc_dropout")]
-    np.testing.assert_allclose(logs[0][:2], logs[1][:2], rtol=1e-6)
+def test_curves_are_of_members_alone_without_augmentation(study):
+    _, result = study
+    for record in result.runs:
+        assert record.curve["epoch"] == (1, 2)
+        assert all(0 < nll < 2.4 for nll in record.curve["train_nll"])
+        assert record.curve["train_accuracy"][-1] > 0.3
 
 
 def test_a_finished_run_is_not_trained_again(study, monkeypatch):
     config, result = study
-    monkeypatch.setattr("be_jax.study.fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("be_jax.study.training.fit", lambda *_, **__: pytest.fail("trained again"))
     again = mnist.run(config)
     assert again.runs == result.runs
 
@@ -88,6 +96,33 @@ def test_another_configuration_is_refused(study):
     config, _ = study
     with pytest.raises(RunError, match=r"holds a run of another configuration: members: 2 there, 3 here"):
         mnist.run(dataclasses.replace(config, members=3))
+
+
+def test_other_data_of_the_same_size_are_refused(study, monkeypatch):
+    config, _ = study
+    data = embedded_mnist()
+    images = data.train.images.copy()
+    images[0, 0, 0] ^= 1
+    other = dataclasses.replace(data, train=Examples(images, data.train.labels))
+    monkeypatch.setattr(mnist, "load_data", lambda config: other)
+    with pytest.raises(RunError, match=f"data_hash: '{data.fingerprint()}' there, '{other.fingerprint()}' here"):
+        mnist.run(config)
+
+
+def test_a_run_from_before_a_setting_existed_is_not_another_one(study, tmp_path):
+    """Without fields that stand at their default, and without a hash of the data, its record says the same."""
+    config, _ = study
+    old = tmp_path / "mnist"
+    shutil.copytree(config.folder, old)
+    for path in old.glob("*/*/config.json"):
+        record = json.loads(path.read_text())
+        record = {k: v for k, v in record.items() if k not in ("data_hash", "crc32", "init_std")}
+        path.write_text(json.dumps(record))
+    study = mnist.make_study(dataclasses.replace(config, out=old))
+    study.check()
+    changed = dataclasses.replace(config, out=old, init_std=0.25)
+    with pytest.raises(RunError, match=r"init_std: 0\.5 there, 0\.25 here"):
+        mnist.make_study(changed).check()
 
 
 def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
@@ -104,32 +139,32 @@ def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(RunFolder, "save_predictions", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         mnist.run(config)
-    first = config.folder / "batch_ensemble" / "seed_1"
+    first = config.folder / "batch_ensemble" / "seed_1000"
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first.rglob("*") if path.is_file()}
     assert (first / "predictions.npz").exists()
 
     result = mnist.run(config)
-    assert saved == ["seed_1", "seed_2", "seed_2"]
+    assert saved == ["seed_1000", "seed_1001", "seed_1001"]
     assert [record.epochs for record in result.runs] == [2, 2]
     after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first.rglob("*") if path.is_file()}
     assert after == before
 
 
 def test_more_seeds_may_follow_and_finished_ones_stay(tmp_path):
-    config = dataclasses.replace(TINY, methods=("single",), seeds=(1,), out=tmp_path / "mnist")
+    config = dataclasses.replace(TINY, methods=("single",), pool_size=1, out=tmp_path / "mnist")
     mnist.run(config)
-    stamp = (config.folder / "single" / "seed_1" / "predictions.npz").stat().st_mtime_ns
-    more = mnist.run(dataclasses.replace(config, seeds=(1, 2)))
-    assert [record.seed for record in more.runs] == [1, 2]
-    assert (config.folder / "single" / "seed_1" / "predictions.npz").stat().st_mtime_ns == stamp
+    stamp = (config.folder / "single" / "seed_0" / "predictions.npz").stat().st_mtime_ns
+    more = mnist.run(dataclasses.replace(config, pool_size=2))
+    assert [record.seed for record in more.runs] == [0, 1]
+    assert (config.folder / "single" / "seed_0" / "predictions.npz").stat().st_mtime_ns == stamp
 
 
 def test_a_folder_of_a_later_method_is_checked_before_any_training(tmp_path):
     config = dataclasses.replace(TINY, out=tmp_path / "mnist")
-    foreign = config.folder / "deep_ensemble" / "seed_2"
+    foreign = config.folder / "copies" / "seed_1001"
     foreign.mkdir(parents=True)
     (foreign / "thesis.tex").write_text("do not lose me")
-    with pytest.raises(RunError, match="deep_ensemble/seed_2 is not empty"):
+    with pytest.raises(RunError, match="copies/seed_1001 is not empty"):
         mnist.run(config)
     assert not (config.folder / "single").exists()
 
@@ -164,7 +199,7 @@ def test_the_help_is_finished():
 
 def test_a_diverged_run_is_reported(tmp_path, capsys):
     train = dataclasses.replace(TINY.train, optimizer="sgd", learning_rate=1e20)
-    config = dataclasses.replace(TINY, methods=("single",), seeds=(1,), train=train, out=tmp_path / "mnist")
+    config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
     (record,) = mnist.run(config).runs
     assert record.status == "diverged"
     assert record.scores == {}
@@ -176,15 +211,12 @@ def test_a_diverged_run_is_reported(tmp_path, capsys):
     ("changes", "message"),
     [
         ({"methods": ("snapshot",)}, r"methods must be different ones of single, .*; got \('snapshot',\)"),
-        ({"methods": ()}, "methods must be at least one of"),
+        ({"methods": ()}, r"methods must be different ones of .*, at least one; got \(\)"),
         ({"corruptions": ("frost",)}, "corruptions must be different ones of .*frost"),
-        ({"severities": (6,)}, r"severities must be different ones of 1, 2, 3, 4, 5; got \(6,\)"),
-        ({"seeds": (1, 1)}, r"seeds must be different integers .* got \(1, 1\)"),
-        ({"seeds": (-1,)}, r"seeds must be different integers .* got \(-1,\)"),
+        ({"severities": (6,)}, r"severities must be different ones of 1, 2, 3, 4, 5, at least one; got \(6,\)"),
         ({"members": 0}, "members must be an integer >= 1; got 0"),
         ({"rank": 0}, "rank must be an integer >= 1; got 0"),
         ({"init_std": -1.0}, r"init_std must be a finite number >= 0; got -1\.0"),
-        ({"save_every_s": float("nan")}, "save_every_s must be a number >= 0; got nan"),
         ({"data_dir": "/tmp"}, "data_dir must be left out unless data is 'tfds'; got '/tmp'"),
         ({"dropout_rate": 1.0}, r"dropout_rate must be in \[0, 1\); got 1\.0"),
     ],
@@ -194,10 +226,18 @@ def test_bad_config_is_refused(changes, message):
         dataclasses.replace(TINY, **changes)
 
 
+def test_bad_execution_is_refused():
+    with pytest.raises(ConfigError, match="save_every_s must be a number >= 0; got nan"):
+        Execution(save_every_s=float("nan"))
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
         ({"dropout_rate": 0.0}, ConfigError, "mc_dropout needs dropout"),
+        ({"seeds": (1, 1)}, ConfigError, r"seeds of mc_dropout must be different integers .* got \(1, 1\)"),
+        ({"seeds": (-1,)}, ConfigError, r"seeds of mc_dropout must be different integers .* got \(-1,\)"),
+        ({"seeds": ()}, ConfigError, r"seeds of mc_dropout must be different integers .* got \(\)"),
         ({"train": TrainConfig(batch_size=63)}, ConfigError, "batch_size=63 is not divisible by 2 devices"),
         ({"train": TrainConfig(batch_size=8192)}, ConfigError, "exceeds the 4000 training examples"),
         ({"data": "tfds", "data_dir": "/no/such/folder"}, DataUnavailableError, "/no/such/folder does not exist"),
@@ -236,29 +276,43 @@ def test_evaluation_sets_are_the_same_for_every_method():
     assert jax.local_device_count() == 8
 
 
-NAMES = {method: f"name of {method}" for method in mnist.METHODS}
+NAMES = {method: f"name of {method}" for method in (*mnist.METHODS, "deep_ensemble")}
 
 
 def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, capsys):
     config, _ = study
     measured = weights.measure(weights.Config(config.folder, num_inputs=50))
-    assert set(measured.scores) == {"batch_ensemble", "batch_ensemble_sign", "deep_ensemble"}
-    assert all(set(units) == {(1,), (2,)} for units in measured.scores.values())
+    assert set(measured.scores) == {"batch_ensemble", "batch_ensemble_sign", "copies", "deep_ensemble"}
+    assert all(len(units) == (3 if name == "deep_ensemble" else 2) for name, units in measured.scores.items())
 
     method, data = mnist.build_method(config, "batch_ensemble"), embedded_mnist()
-    kept = kept_weights(method, data, mnist.preprocess, config.folder / "batch_ensemble" / "seed_1")
+    kept = kept_weights(method, data, mnist.preprocess, config.folder / "batch_ensemble" / "seed_1000")
     predicted = method.ensemble.predict(kept, mnist.preprocess(data.test.images))
-    with np.load(config.folder / "batch_ensemble" / "seed_1" / "predictions.npz") as arrays:
+    with np.load(config.folder / "batch_ensemble" / "seed_1000" / "predictions.npz") as arrays:
         np.testing.assert_allclose(predicted, arrays["test/log_probs"], rtol=1e-4, atol=1e-5)
     similarities = parameter_space.kernel_similarity(method.ensemble, kept)
     expected = np.mean([similarity.distance for similarity in similarities.values()])
-    assert measured.scores["batch_ensemble"][1,]["kernel_distance"] == pytest.approx(expected, rel=1e-5)
+    assert measured.scores["batch_ensemble"][1000,]["kernel_distance"] == pytest.approx(expected, rel=1e-5)
 
     measured.save(tmp_path / "weights.json")
     again = Weights.load(tmp_path / "weights.json")
     assert markdown(again, NAMES) == markdown(measured, NAMES)
     Console(width=200).print(table(again, NAMES))
     assert "name of deep_ensemble" in capsys.readouterr().out
+
+
+def test_predictions_are_of_the_weights_that_were_kept(tmp_path):
+    """At this learning rate the validation loss rises after the first epoch, so that best and last weights differ."""
+    train = TrainConfig(epochs=3, batch_size=64, milestones=(), learning_rate=0.1, keep="best")
+    config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
+    (record,) = mnist.run(config).runs
+    assert record.kept_epoch < 2
+    method, data = mnist.build_method(config, "single"), embedded_mnist()
+    folder = config.folder / "single" / "seed_0"
+    kept = kept_weights(method, data, mnist.preprocess, folder)
+    with np.load(folder / "predictions.npz") as arrays:
+        predicted = method.ensemble.predict(kept, mnist.preprocess(data.test.images))
+        np.testing.assert_allclose(predicted, arrays["test/log_probs"], rtol=1e-4, atol=1e-5)
 
 
 def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeypatch, capsys):
@@ -271,11 +325,12 @@ def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeyp
     with pytest.raises(ConfigError, match="num_inputs must be an integer >= 10; got 1"):
         weights.Config(tmp_path, num_inputs=1)
     assert "holds no runs" in answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
-    run = "single/seed_1"
+    run = "single/seed_0"
     shutil.copytree(config.folder / run, tmp_path / run, ignore=shutil.ignore_patterns("checkpoints"))
     with pytest.raises(RunError, match="holds no checkpoint"):
         kept_weights(mnist.build_method(config, "single"), embedded_mnist(), mnist.preprocess, tmp_path / run)
     record = json.loads((tmp_path / run / "config.json").read_text())
+    del record["crc32"]
     (tmp_path / run / "config.json").write_text(json.dumps({**record, "colour": 1}))
     said = answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
     assert "made by another version of be_jax" in said

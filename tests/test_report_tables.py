@@ -19,13 +19,13 @@ from report_fakes import (
 )
 from rich.console import Console
 
-from be_jax.evaluate import score_predictions
 from be_jax.report import answer, markdown_table, print_tables, summarise
 from be_jax.report.columns import ACCURACY, MUTUAL_INFORMATION, NLL, percent
 from be_jax.report.summary import Estimate, look_up
 from be_jax.report.table import Table, column
 from be_jax.report.tables import OF_LABELLED, OF_OOD, tables
 from be_jax.report.terminal import fitted
+from be_jax.scores import score_predictions
 from be_jax.stats import judge_results
 
 RESULT = study_at(POSITIONS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stats_fakes import draw_networks, world
 
-from be_jax.evaluate import score_predictions
+from be_jax.scores import score_predictions
 from be_jax.stats import score_run, scores
 
 EXAMPLES = 330

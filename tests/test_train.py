@@ -13,7 +13,7 @@ import pytest
 import be_jax
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.fit import pad
-from be_jax.models import MLP
+from be_jax.nn.models import MLP
 from be_jax.optim import group_of_each, make_optimizer
 from be_jax.train import DIVERGED, RUNNING, STOPPED, EpochMetrics, epoch_order, make_trainer
 
@@ -243,3 +243,17 @@ def test_padding_keeps_every_example_once():
         assert padded.images.shape == (3, width, 1)
         assert padded.labels[padded.mask].tolist() == list(range(10))
         assert padded.mask[:, :4].sum() == 10, "an example's chunk and place do not depend on the devices"
+
+
+def test_fit_is_each_members_own_mean():
+    """NLL and accuracy of every member by itself, of all examples once, whatever the chunks."""
+    ensemble = be_jax.batch_ensemble(MODEL, M)
+    trainer = make_trainer(ensemble, CONFIG, N, identity)
+    state = trainer.init(jnp.uint32(3), IMAGES[:1])
+    fit = jax.jit(trainer.fit)(jnp.uint32(3), state, pad(IMAGES[:50], LABELS[:50], 16))
+    log_probs = ensemble.predict(state.train.variables, IMAGES[:50])
+    for k in range(M):
+        np.testing.assert_allclose(fit.nll[k], be_jax.metrics.nll(log_probs[k], LABELS[:50]).mean(), rtol=1e-5)
+        np.testing.assert_allclose(
+            fit.accuracy[k], be_jax.metrics.accuracy(log_probs[k], LABELS[:50]).mean(), rtol=1e-6
+        )

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
+from be_jax.files import write_atomically
 from be_jax.report.answer import answer
 from be_jax.report.details import detailed_tables
 from be_jax.report.figures import Illustration, draw_figures
@@ -20,7 +21,6 @@ from be_jax.report.predictions import Load
 from be_jax.report.tables import tables
 from be_jax.report.words import claim_sentence
 from be_jax.results import StudyResult
-from be_jax.runs import write_atomically
 from be_jax.stats import Judgement, judge_results
 
 
@@ -47,7 +47,7 @@ def write_report(result: StudyResult, load: Load, path: Path, judgement: Judgeme
         provenance=flattened(result.provenance),
         config=flattened(result.config),
     )
-    write_atomically(_made(path), page)
+    write_atomically(path, page)
     return path
 
 
@@ -67,11 +67,6 @@ def judged_parts(result: StudyResult, judgement: Judgement | None) -> dict[str, 
 def drawn_parts(drawn: Illustration) -> dict[str, Any]:
     """An illustration as the template takes it."""
     return {**drawn._asdict(), "uri": svg_uri(drawn.figure)}
-
-
-def _made(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def svg_uri(figure: Figure) -> str:

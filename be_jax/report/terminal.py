@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.text import Text
 
+from be_jax.command_line import writable
 from be_jax.report.answer import answer
 from be_jax.report.table import Table
 from be_jax.report.tables import tables
@@ -28,24 +29,27 @@ def print_tables(result: StudyResult, console: Console | None = None, judgement:
 def print_answer(result: StudyResult, console: Console, judgement: Judgement | None = None) -> None:
     """Prints the sentences of the answer."""
     for sentence in answer(result, judgement):
-        console.print(Text(f"• {sentence}"))
+        console.print(Text(writable(f"• {sentence}", console.encoding)))
 
 
 def fitted(table: Table, console: Console) -> rich.table.Table:
     """The table with its first columns, as many as fit the console, at least one."""
     for shown in range(len(table.columns), 1, -1):
-        drawn = _drawn(table, shown)
+        drawn = _drawn(table, shown, console.encoding)
         if Measurement.get(console, console.options.update(max_width=1000), drawn).maximum <= console.width:
             return drawn
-    return _drawn(table, 1)
+    return _drawn(table, 1, console.encoding)
 
 
-def _drawn(table: Table, shown: int) -> rich.table.Table:
+def _drawn(table: Table, shown: int, encoding: str) -> rich.table.Table:
+    def text(content: str, style: str = "") -> Text:
+        return Text(writable(content, encoding), style)
+
     left_out = [column.title for column in table.columns[shown:]]
     note = table.note + (f" Left out, for a wider terminal: {', '.join(left_out)}." if left_out else "")
     drawn = rich.table.Table(
-        title=table.title,
-        caption=Text(note, style="dim"),
+        title=text(table.title),
+        caption=text(note, "dim"),
         box=rich.box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
@@ -55,10 +59,8 @@ def _drawn(table: Table, shown: int) -> rich.table.Table:
     )
     drawn.add_column("", no_wrap=True)
     for column in table.columns[:shown]:
-        drawn.add_column(Text(column.title), justify="right", no_wrap=True)
+        drawn.add_column(text(column.title), justify="right", no_wrap=True)
     for row, name in enumerate(table.rows):
         cells = (column.cells[row] for column in table.columns[:shown])
-        drawn.add_row(
-            Text(name), *(Text(cell.text.replace(" ± ", "±"), style="bold" if cell.best else "") for cell in cells)
-        )
+        drawn.add_row(text(name), *(text(cell.text.replace(" ± ", "±"), "bold" if cell.best else "") for cell in cells))
     return drawn

@@ -1,7 +1,7 @@
 """Controls: a judgement that lets copies of one network gain, or independent networks not, is not to be trusted."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from be_jax.stats.config import Endpoint, JudgeConfig
 from be_jax.stats.fieller import UNDEFINED, Interval
 from be_jax.stats.rows import gain_row
 from be_jax.stats.sample import Sample, of_pool
-from be_jax.stats.scores import Predictions
+from be_jax.stats.scores import Predictions, Scores
 
 NEGATIVE, POSITIVE = "identical members", "independent networks"
 EPISTEMIC_ROUNDING = 1e-6
@@ -51,13 +51,16 @@ def negative(copies: Sample | None, single: Sample, deep_ensemble: Sample, confi
     return _control(NEGATIVE, 0.0, copies, single, deep_ensemble, config)
 
 
-def positive(networks: Sequence[Predictions], size: int, config: JudgeConfig) -> Control:
+def positive(
+    networks: Sequence[Predictions], size: int, config: JudgeConfig, score: Callable[..., Scores] | None = None
+) -> Control:
     """Deep ensembles of one half of a pool, against single networks and deep ensembles of the other half.
 
     Args:
       networks: of the pool, at least 2 (size + 1).
       size: members of a deep ensemble.
       config: its primary endpoint is scored.
+      score: of predictions, where they are not of classes.
     """
     if len(networks) < 2 * (size + 1):
         return Control(
@@ -66,10 +69,10 @@ def positive(networks: Sequence[Predictions], size: int, config: JudgeConfig) ->
             reason=f"half of a pool of {len(networks)} networks is too few for deep ensembles of {size}; it takes "
             f"{2 * (size + 1)}",
         )
-    sets = {config.primary.set_name}
+    how = {"score": score} if score else {"sets": {config.primary.set_name}}
     first, second = networks[::2], networks[1::2]
-    single, deep = (of_pool(first, each, "networks of one half", sets) for each in (1, size))
-    return _control(POSITIVE, 1.0, of_pool(second, size, "networks of the other", sets), single, deep, config)
+    single, deep = (of_pool(first, each, "networks of one half", **how) for each in (1, size))
+    return _control(POSITIVE, 1.0, of_pool(second, size, "networks of the other", **how), single, deep, config)
 
 
 def _control(

@@ -9,16 +9,17 @@ average over members; here, as everywhere, one temperature scales the members.
 
 import dataclasses
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
 from be_jax.metrics import registry
+from be_jax.pool import OF_MEMBERS
 from be_jax.stats.config import OOD, Endpoint
 from be_jax.stats.jackknife import Statistic, covariances, quantile, weighted
 from be_jax.stats.sample import Sample, of_pool
-from be_jax.stats.scores import Predictions, set_names
+from be_jax.stats.scores import Predictions, Scores, score_run, set_names
 
 FEWEST_NETWORKS = 3
 SCALES = (
@@ -56,7 +57,10 @@ class Equivalent:
 
 
 def size_curve(
-    networks: Sequence[Predictions], largest: int | None = None, whole: Collection[int] | None = None
+    networks: Sequence[Predictions],
+    largest: int | None = None,
+    whole: Collection[int] | None = None,
+    score: Callable[..., Scores] = score_run,
 ) -> dict[int, Sample]:
     """Deep ensembles of every size from 1 on, from a pool of N networks: the scale of the equivalent.
 
@@ -65,6 +69,7 @@ def size_curve(
       largest: the last size; N - 1, the largest that an interval can be given for, where it is not given.
       whole: sizes that are scored on all sets, and the others on all but shifted ones, which are the many; all sizes
         where not given.
+      score: of predictions, as `score_run`; of all sets, where it knows no others.
 
     Raises:
       ValueError: fewer than 3 networks, or a largest size that is not in 2 .. N - 1.
@@ -76,7 +81,7 @@ def size_curve(
         raise ValueError(f"largest must be 2 to {len(networks) - 1} for a pool of {len(networks)}; got {largest}")
     few = {name for name in set_names(networks[0]) if not name.startswith("shift/")}
     return {
-        size: of_pool(networks, size, sets=None if whole is None or size in whole else few)
+        size: of_pool(networks, size, sets=None if whole is None or size in whole else few, score=score)
         for size in range(1, largest + 1)
     }
 
@@ -84,21 +89,21 @@ def size_curve(
 def networks_of(deep_ensembles: Sequence[Predictions]) -> list[dict[str, np.ndarray]]:
     """The networks of deep ensembles, apart: a pool."""
     return [
-        {name: array[k : k + 1] if name.endswith("/log_probs") else array for name, array in predictions.items()}
+        {name: array[k : k + 1] if name.endswith(OF_MEMBERS) else array for name, array in predictions.items()}
         for predictions in deep_ensembles
-        for k in range(len(predictions["test/log_probs"]))
+        for k in range(len(next(array for name, array in predictions.items() if name.endswith(OF_MEMBERS))))
     ]
 
 
-def equivalents(method: Sample, curve: Mapping[int, Sample]) -> dict[str, Equivalent]:
-    """`{"<set> <metric>": Equivalent}` by all of `SCALES` that both have."""
+def equivalents(method: Sample, curve: Mapping[int, Sample], by: Sequence[Endpoint] = SCALES) -> dict[str, Equivalent]:
+    """`{"<set> <metric>": Equivalent}` by all scores `by` that both have."""
     samples = [method, *curve.values()]
 
     def measured(endpoint: Endpoint) -> bool:
         return all(sample.has(*endpoint) for sample in samples)
 
-    raw = [each._replace(metric=each.metric.removesuffix("_scaled")) for each in SCALES]
-    scales = [each if measured(each) else other for each, other in zip(SCALES, raw, strict=True)]
+    raw = [each._replace(metric=each.metric.removesuffix("_scaled")) for each in by]
+    scales = [each if measured(each) else other for each, other in zip(by, raw, strict=True)]
     found = [endpoint for endpoint in dict.fromkeys(scales) if measured(endpoint)]
     return {str(endpoint): deep_ensemble_equivalent(method, curve, *endpoint) for endpoint in found}
 

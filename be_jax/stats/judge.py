@@ -8,13 +8,23 @@ from be_jax.stats import controls
 from be_jax.stats.claims import Decision, Verdict, judge_claim, withheld
 from be_jax.stats.config import ROOT, Endpoint, JudgeConfig
 from be_jax.stats.controls import Control
-from be_jax.stats.equivalent import equivalents
+from be_jax.stats.equivalent import SCALES, equivalents
 from be_jax.stats.judgement import Judgement, MethodJudgement
 from be_jax.stats.rows import Row, diversity_row, gain_row
 from be_jax.stats.sample import Sample
 
-FURTHER_GAINS = ("nll", "nll_scaled", "accuracy", "brier", "ece", "auroc_max_probability")
-FURTHER_DIVERSITY = (f"{ROOT}epistemic", f"{ROOT}pairwise_js", "disagreement")
+FURTHER_GAINS = (
+    "nll",
+    "nll_scaled",
+    "accuracy",
+    "brier",
+    "ece",
+    "auroc_max_probability",
+    "crps",
+    "crps_scaled",
+    "rmse",
+)
+FURTHER_DIVERSITY = (f"{ROOT}epistemic", f"{ROOT}pairwise_js", "disagreement", "spread_of_means")
 
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
@@ -39,6 +49,7 @@ class Samples:
       at_start: `{method: {endpoint: score before training}}`, for what has one.
       curve: deep ensembles by size, see `size_curve`.
       undertrained: `{method: why}` of methods that are not to be judged.
+      scales: scores by which equivalents are given.
     """
 
     methods: Mapping[str, Sample]
@@ -51,6 +62,7 @@ class Samples:
     at_start: Mapping[str, Mapping[tuple[str, str], float]] = dataclasses.field(default_factory=dict)
     curve: Mapping[int, Sample] = dataclasses.field(default_factory=dict)
     undertrained: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    scales: Sequence[Endpoint] = SCALES
 
 
 def judge(
@@ -122,7 +134,7 @@ def _judged(name: str, samples: Samples, checked: Sequence[Control], config: Jud
         "reference" if name in samples.references else "method",
         (*quality, *functions, *of_weights, *more),
         tuple(verdicts),
-        equivalents(own, samples.curve) if samples.curve else {},
+        equivalents(own, samples.curve, samples.scales) if samples.curve else {},
         {sample.factor: sample.units for sample in (own, single, deep)},
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from be_jax.runs import write_atomically
+from be_jax.files import write_atomically
 from be_jax.stats.claims import ClaimName, Decision, Stated, Verdict
 from be_jax.stats.config import Endpoint, JudgeConfig
 from be_jax.stats.controls import Control
@@ -77,7 +77,7 @@ class Judgement:
 
     def save(self, path: Path) -> None:
         """Writes JSON, a line for each method; numbers with six digits, null for NaN, "Infinity" with its sign."""
-        record = _plain(dataclasses.asdict(self))
+        record = as_json(dataclasses.asdict(self))
         methods = ",\n".join(json.dumps(method, allow_nan=False) for method in record.pop("methods"))
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(
@@ -147,14 +147,14 @@ def _number(value: Any, field: str = "") -> Any:
     return value if field == "needed" or isinstance(value, dict) else _CONSTANTS.get(value, value)
 
 
-def _plain(value: Any) -> Any:
-    """JSON-compatible, with rounded numbers."""
+def as_json(value: Any) -> Any:
+    """JSON-compatible: six digits, null for NaN, "Infinity" with its sign."""
     if isinstance(value, float):
         if math.isnan(value):
             return None
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [as_json(item) for item in value]
     return value

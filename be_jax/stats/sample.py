@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -62,7 +62,11 @@ def of_seeds(runs: Sequence[Scores], factor: str = "seeds") -> Sample:
 
 
 def of_pool(
-    networks: Sequence[Predictions], size: int, factor: str = "networks", sets: Collection[str] | None = None
+    networks: Sequence[Predictions],
+    size: int,
+    factor: str = "networks",
+    sets: Collection[str] | None = None,
+    score: Callable[..., Scores] = score_run,
 ) -> Sample:
     """Deep ensembles of `size` members from a pool of independent networks: a U-statistic of the networks.
 
@@ -71,6 +75,7 @@ def of_pool(
       size: l; the pool must have more networks, since each is left out in turn.
       factor: see `Sample`. Single networks are the sample of size 1.
       sets: to score; all where not given.
+      score: of predictions, and of some sets alone where `sets` are given, as `score_run`.
 
     Raises:
       ValueError: `size` is not below the number of networks.
@@ -80,7 +85,8 @@ def of_pool(
             f"deep ensembles of {size} from a pool of {len(networks)} networks have no interval; pass more networks"
         )
     chosen = subsets(len(networks), size)
-    scores = tuple(score_run(ensemble_of([networks[i] for i in subset]), sets) for subset in chosen)
+    only = () if sets is None else (sets,)
+    scores = tuple(score(ensemble_of([networks[i] for i in subset]), *only) for subset in chosen)
     return Sample(scores, factor, membership(chosen, len(networks)))
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from be_jax.files import seed_folder
 from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResult
-from be_jax.runs import seed_folder
 from be_jax.stats import controls
 from be_jax.stats.config import JudgeConfig
 from be_jax.stats.equivalent import FEWEST_NETWORKS, networks_of, size_curve

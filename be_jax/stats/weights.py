@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from be_jax.files import write_atomically
 from be_jax.results import DEEP_ENSEMBLE, StudyResult
-from be_jax.runs import write_atomically
 from be_jax.stats.config import PARAMETERS
 from be_jax.stats.sample import Sample, of_pairs, of_seeds
 from be_jax.stats.scores import Scores

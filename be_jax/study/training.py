@@ -1,0 +1,198 @@
+"""A method of a study, from nothing to scored runs: train what is not finished, predict, record."""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from be_jax.checkpoint import CheckpointFolder
+from be_jax.config import ConfigError, TrainConfig
+from be_jax.data import StudyData
+from be_jax.ensemble import Ensemble, Variables, count_parameters
+from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
+from be_jax.fit import OnEpoch, fit
+from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
+from be_jax.results import RunRecord, renamed
+from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
+from be_jax.scores import score_predictions
+from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState, make_trainer
+
+EvaluationSets = Callable[[], Mapping[str, EvaluationSet]]
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A method as a study runs it: its name (also of its folder), what is trained, how, and from which seeds."""
+
+    name: str
+    ensemble: Ensemble
+    train: TrainConfig
+    seeds: tuple[int, ...] = ()
+
+
+def run_method(
+    method: Planned,
+    data: StudyData,
+    preprocess: Preprocess,
+    evaluation_sets: EvaluationSets,
+    folder: Path,
+    identity: Mapping[str, Any],
+    seeds: Sequence[int],
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    augment: Augment | None = None,
+    together: bool = True,
+    devices: Sequence[jax.Device] | None = None,
+    spread: Spread = "batch",
+    save_every_s: float = 30.0,
+    on_epoch: OnEpoch = lambda *_: None,
+    say: Report = print,
+) -> list[RunRecord]:
+    """Trains and evaluates `method` for every seed; a finished run is not touched, an interrupted one goes on.
+
+    Args:
+      method: what to run.
+      data: the study's sets, in memory.
+      preprocess: maps stored images to the model's input.
+      evaluation_sets: makes the sets to predict, by name; called only where a run needs them.
+      folder: the experiment's folder; runs are in `<folder>/<method>/seed_<seed>`.
+      identity: JSON-compatible record of everything else that determines a run's result.
+      seeds: seeds to run.
+      defaults: of what a record does not name; see `be_jax.identity`.
+      augment: of training images; see `be_jax.train.make_trainer`.
+      together: train all new seeds in one program, or one after the other (with `spread="networks"`, one per device).
+      devices: devices to use, of all hosts; all of them by default.
+      spread: whether devices share each batch, or each trains its own seeds.
+      save_every_s: seconds between checkpoints.
+      on_epoch: see `be_jax.fit.fit`.
+      say: receives messages for the user.
+    """
+    check_model(method, data, preprocess)
+    devices = list(devices or devices_of_hosts())
+    predict = make_predict(method.ensemble, preprocess, devices)
+    method_folder = folder / method.name
+    records: dict[int, RunRecord] = {}
+    for group in programs(method_folder, seeds, seeds_at_once(len(seeds), together, spread, len(devices))):
+        wait_for_hosts("the groups are read")
+        folders = {
+            seed: RunFolder(seed_folder(method_folder, seed), run_config(identity, method.name, seed), group, defaults)
+            for seed in group
+        }
+        wait_for_hosts("the folders are made")
+        wanted = [seed for seed in seeds if seed in group]
+        unfinished = [seed for seed in wanted if not folders[seed].finished]
+        if unfinished:
+            states = fit(
+                method.ensemble,
+                method.train,
+                data.train,
+                data.validation,
+                preprocess,
+                folders,
+                augment=augment,
+                devices=devices,
+                spread=spread,
+                save_every_s=save_every_s,
+                on_epoch=on_epoch,
+            )
+            for seed in unfinished:
+                state, run = states[seed], folders[seed]
+                if int(state.status) == DIVERGED:
+                    say(f"{method.name}, seed {seed}: the loss was not finite at step {int(state.diverged_step)}")
+                else:
+                    run.save_predictions(predict_sets(predict, replicate(state.kept, devices), seed, evaluation_sets()))
+                run.log(_outcome(state))
+            wait_for_hosts("the outcomes are written")
+        records |= {seed: read_record(method.name, seed, folders[seed]) for seed in wanted}
+    return [records[seed] for seed in seeds]
+
+
+def seeds_at_once(seeds: int, together: bool, spread: Spread, devices: int) -> int:
+    """How many new seeds are trained in one program."""
+    return seeds if together else devices if spread == "networks" else 1
+
+
+def run_config(identity: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
+    """What `config.json` records of a run."""
+    return {**identity, "method": method, "seed": seed}
+
+
+def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> None:
+    """Raises unless the model takes the data's images and gives their number of classes; computes nothing."""
+
+    def logits(images: jax.Array) -> jax.Array:
+        x = preprocess(images)
+        return method.ensemble.apply(method.ensemble.init(jax.random.key(0), x), x)
+
+    classes = jax.eval_shape(logits, data.train.images[:1]).shape[-1]
+    if classes != data.num_classes:
+        raise ConfigError(f"{method.name}: the model gives {classes} classes, but the data have {data.num_classes}")
+
+
+def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
+    """The record of a finished run, with scores computed anew from its `predictions.npz`."""
+    outcome = run.outcome()
+    if outcome is None:
+        raise ValueError(f"{run.path} is not finished")
+    epochs = run.epochs()
+    diverged = outcome["status"] == "diverged"
+    return RunRecord(
+        method=method,
+        seed=seed,
+        seconds=len(epochs) * statistics.median(line["seconds"] for line in epochs),
+        epochs=len(epochs),
+        scores={} if diverged else score_predictions(run.load_predictions()),
+        curve=_curve(epochs),
+        **renamed(outcome),
+    )
+
+
+def _curve(epochs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
+    """The logged epochs at which the fit of members was measured."""
+    measured = [line for line in epochs if "train_nll" in line]
+    of_members = ("train_nll", "train_accuracy")
+    return {
+        "epoch": tuple(line["epoch"] + 1 for line in measured),
+        **{name: tuple(_mean(line[name]) for line in measured) for name in of_members},
+        "validation_nll": tuple(_mean([line["validation_nll"]]) for line in measured),
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    """NaN where one of them was not finite, which is logged as null."""
+    return math.nan if None in values else statistics.fmean(v for v in values if v is not None)
+
+
+def kept_weights(method: Planned, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
+    """The variables that the run in this folder kept: of its newest checkpoint.
+
+    Raises:
+      RunError: the folder holds no run, or no checkpoint.
+      CheckpointError: the checkpoint is damaged, or of another method or data.
+    """
+    record = read_config(folder)
+    if record is None:
+        raise RunError(f"{folder} holds no run; its weights are needed")
+    checkpoints = CheckpointFolder(folder / "checkpoints", {k: v for k, v in record.items() if k != TRAINED_WITH})
+    steps = checkpoints.steps()
+    if not steps:
+        raise RunError(f"{folder} holds no checkpoint; train the run anew, in another folder, to have its weights")
+    trainer = make_trainer(method.ensemble, method.train, len(data.train.labels), preprocess)
+    like = jax.eval_shape(trainer.init, jnp.uint32(0), data.train.images[:1])
+    return checkpoints.restore(steps[-1], like).kept  # type: ignore[no-any-return]
+
+
+def _outcome(state: RunState) -> dict[str, Any]:
+    status = {DIVERGED: "diverged", STOPPED: "stopped"}.get(int(state.status), "finished")
+    return {
+        "status": status,
+        "parameters": count_parameters(state.kept),
+        "kept_epoch": int(state.kept_epoch),
+        "diverged_step": int(state.diverged_step) if status == "diverged" else None,
+    }
