@@ -9,13 +9,14 @@ import numpy as np
 
 from be_jax import metrics
 
-SCORED_AT_ONCE = 2**24  # log-probabilities
+SCORED_AT_ONCE = 2**20
+"""Log-probabilities: 4 MB, which stay in the cache of a processor."""
 
 
 @jax.jit
 def score_labelled(member_log_probs: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
     """Scalars of one labelled set: quality and calibration of the mixture, uncertainty, diversity of the members."""
-    log_probs = _in_chunks(metrics.mixture, member_log_probs)
+    log_probs = in_chunks(metrics.mixture, member_log_probs)
     uncertainty = metrics.max_probability_uncertainty(log_probs[None])
     correct = metrics.accuracy(log_probs, labels)
     return {
@@ -91,7 +92,7 @@ def _score_sets(predictions: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 def _score_members(member_log_probs: jax.Array) -> dict[str, jax.Array]:
     """Means over the set of what needs no labels."""
-    return {name: values.mean() for name, values in _in_chunks(_members_on_examples, member_log_probs).items()}
+    return {name: values.mean() for name, values in in_chunks(_members_on_examples, member_log_probs).items()}
 
 
 def _members_on_examples(member_log_probs: jax.Array) -> dict[str, jax.Array]:
@@ -105,7 +106,7 @@ def _members_on_examples(member_log_probs: jax.Array) -> dict[str, jax.Array]:
     }
 
 
-def _in_chunks(function: Callable[[jax.Array], Any], member_log_probs: jax.Array) -> Any:
+def in_chunks(function: Callable[[jax.Array], Any], member_log_probs: jax.Array) -> Any:
     """`function` from `[m, b, c]` to arrays `[b, ...]`, of so many examples at a time that memory stays bounded."""
     members, examples, classes = member_log_probs.shape
     size = max(1, SCORED_AT_ONCE // (members * classes))

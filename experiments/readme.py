@@ -14,18 +14,18 @@ not current. Verdicts that `be_jax.judge` wrote to `experiments/results/verdicts
 import dataclasses
 import json
 import re
-import sys
 from pathlib import Path
 
 import tyro
 
+from be_jax.files import replacing, write_atomically
 from be_jax.report import answer, draw_figures, markdown_table, predictions_in
 from be_jax.report.judged_tables import judged_tables
 from be_jax.report.markdown import to_markdown
 from be_jax.report.methods import label
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, Weights
-from experiments import published, tabular_data, tabular_report, weights_report
+from experiments import command_line, published, tabular_data, tabular_report, weights_report
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -90,7 +90,8 @@ def save_figures(runs: Path) -> list[Path]:
     if not shown:
         raise ValueError(f"README.md links none of {', '.join(path.name for path in figures)}; link those to show")
     for path in shown:
-        figures[path].figure.savefig(path, dpi=110)
+        with replacing(path) as file:
+            figures[path].figure.savefig(file, dpi=110)
     return shown
 
 
@@ -112,11 +113,8 @@ def main() -> None:
     if config.runs:
         for path in save_figures(config.runs):
             print(path)
-    README.write_text(regenerated(README.read_text()))
+    write_atomically(README, regenerated(README.read_text()))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, ValueError, interrupted="interrupted")

@@ -110,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, ValueError)
+    command_line.run(main, ValueError, interrupted="interrupted")
