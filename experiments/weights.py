@@ -51,36 +51,34 @@ class Config:
         check(self.num_inputs >= FEW, "num_inputs", self.num_inputs, f"an integer >= {FEW}")
 
 
-def reopened(config: Config) -> tuple[Study, StudyResult]:
-    """The study in a folder, and its result.
+def reopened(runs: Path, data_dir: Path | None, *, dtype: str | None = None) -> tuple[Study, StudyResult]:
+    """The study in a folder, and its result; its networks compute in `dtype`, or as they did.
 
     Raises:
       ValueError: not a study of MNIST or CIFAR-10, of another version, or of other data than there are now.
       RunError: the runs are not there any more.
     """
-    result = StudyResult.load(config.runs / "results.json")
+    result = StudyResult.load(runs / "results.json")
     if result.experiment not in STUDIES or not result.runs:
         known = ", ".join(STUDIES)
-        raise ValueError(f"weights can be measured in studies of {known}; {config.runs} is one of {result.experiment}")
+        raise ValueError(f"weights can be measured in studies of {known}; {runs} is one of {result.experiment}")
     module, first = STUDIES[result.experiment], result.runs[0]
-    record = read_config(seed_folder(config.runs / first.method, first.seed))
+    record = read_config(seed_folder(runs / first.method, first.seed))
     if record is None:
-        raise RunError(f"{config.runs} holds no runs; weights can be measured only where those of the study are")
+        raise RunError(f"{runs} holds no runs; weights can be measured only where those of the study are")
     methods = tuple(dict.fromkeys(run.method for run in result.runs))
-    settings = dataclasses.replace(
-        _settings(module, record), data_dir=config.data_dir, out=config.runs, methods=methods
-    )
+    settings = dataclasses.replace(_settings(module, record, dtype), data_dir=data_dir, out=runs, methods=methods)
     study: Study = module.make_study(settings)
     if study.data.describe() != record["data_sizes"]:
-        raise ValueError(f"{config.runs} was trained on {record['data_sizes']}; here are {study.data.describe()}")
+        raise ValueError(f"{runs} was trained on {record['data_sizes']}; here are {study.data.describe()}")
     return study, result
 
 
-def _settings(module: Any, record: Mapping[str, Any]) -> Any:
-    """The configuration of a study from the record of one of its runs; computing in float32."""
+def _settings(module: Any, record: Mapping[str, Any], dtype: str | None) -> Any:
+    """The configuration of a study from the record of one of its runs."""
     fields = {k: v for k, v in record.items() if k not in ("data_sizes", "data_hash", "method", "seed", TRAINED_WITH)}
-    if "dtype" in fields:
-        fields["dtype"] = "float32"
+    if dtype and "dtype" in fields:
+        fields["dtype"] = dtype
     try:
         train = TrainConfig(**_with_tuples(fields.pop("train")))
         return module.Config(**_with_tuples(fields), train=train)
@@ -90,7 +88,7 @@ def _settings(module: Any, record: Mapping[str, Any]) -> Any:
 
 def measure(config: Config) -> Weights:
     """Measures every method whose members have weights of their own."""
-    study, result = reopened(config)
+    study, result = reopened(config.runs, config.data_dir, dtype="float32")
     return measure_weights(study, result, "experiments.weights", config.num_inputs)
 
 
