@@ -29,6 +29,7 @@ from be_jax.files import seed_folder
 from be_jax.npz import read_npz
 from be_jax.pool import ensemble_of
 from be_jax.results import DEEP_ENSEMBLE, StudyResult
+from be_jax.scores import temperature_of
 from be_jax.study import Planned, Study, kept_weights
 from experiments import command_line, weights
 from experiments.common import use_compilation_cache
@@ -157,11 +158,8 @@ def export_run(config: Config) -> tuple[Path, dict[str, Any]]:
 def _temperature(found: Trained, given: float | None) -> float:
     if given is not None:
         return given
-    if "validation/log_probs" not in found.predictions:
-        return 1.0
-    return float(
-        metrics.fit_temperature(found.predictions["validation/log_probs"], found.predictions["validation/labels"])
-    )
+    fitted = temperature_of(found.predictions)
+    return 1.0 if fitted is None else fitted
 
 
 def _difference(study: Study, found: Trained, path: Path, temperature: float) -> float | None:
