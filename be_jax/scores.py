@@ -44,8 +44,8 @@ def score_ood(in_member_log_probs: jax.Array, out_member_log_probs: jax.Array) -
 def temperature_of(predictions: Mapping[str, np.ndarray]) -> float | None:
     """The temperature of the members at which their mixture's NLL on `validation` is least; None without that set.
 
-    There is no other definition of "temperature-scaled". Examples whose label has probability 0 in every member are left
-    out, for their loss is infinite at every temperature (`metrics.is_impossible` names them); NaN where none remain.
+    There is no other definition of "temperature-scaled". Examples whose label has probability 0 in every member are
+    left out, for their loss is infinite at every temperature (`metrics.is_impossible`); NaN where none remain.
     """
     if "validation/log_probs" not in predictions:
         return None

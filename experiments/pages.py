@@ -145,7 +145,7 @@ def _committed(name: str) -> tuple[StudyResult, Judgement]:
 
 
 def _headlines(name: str) -> list[str]:
-    """The sentences of the answer that are on methods: as many as there are, or the one that says why there are none."""
+    """The sentences of the answer that are on methods, or the one that says why there are none."""
     result, judgement = _committed(name)
     return answer(result, judgement)[: 1 if judgement.failed else len(judgement.methods)]
 

@@ -35,8 +35,8 @@ def _impossible(runs: Sequence[Predictions]) -> Iterator[str]:
     counts = [int(np.sum(metrics.is_impossible(run[key], run["validation/labels"]))) for run in runs if key in run]
     if any(counts):
         yield (
-            f"{max(counts)} of {runs[0][key].shape[1]:,} validation examples have probability 0 for their label in every "
-            "member; the temperature is fitted without them."
+            f"{max(counts)} of {runs[0][key].shape[1]:,} validation examples have probability 0 for their label in "
+            "every member; the temperature is fitted without them."
         )
 
 
