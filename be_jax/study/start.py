@@ -1,6 +1,7 @@
 """How far members differ before they are trained: what training adds to diversity, or takes from it."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from be_jax.evaluate import EvaluationSet, make_predict
 from be_jax.files import write_atomically
 from be_jax.keys import Purpose, key_for
 from be_jax.stats import score_run
-from be_jax.stats.config import FUNCTIONS
+from be_jax.stats.config import FUNCTIONS, ROOT, Endpoint
 from be_jax.study.study import Study
 
 FILE = "start.json"
@@ -45,12 +46,20 @@ def score_start(study: Study, sets: Mapping[str, EvaluationSet]) -> dict[str, di
                 if labels is not None:
                     arrays[f"{name}/labels"] = labels
             runs.append(score_run(arrays))
+        found = {endpoint: [_value(run, endpoint) for run in runs] for endpoint in FUNCTIONS}
         scores[method.name] = {
-            str(endpoint): float(np.mean([run[endpoint][0] for run in runs]))
-            for endpoint in FUNCTIONS
-            if all(endpoint in run for run in runs)
+            str(endpoint): float(np.mean(values)) for endpoint, values in found.items() if None not in values
         }
     return scores
+
+
+def _value(run: Mapping[tuple[str, str], Any], endpoint: Endpoint) -> float | None:
+    """Of all examples; None where the set was not predicted."""
+    base = endpoint.metric.removeprefix(ROOT)
+    if (endpoint.set_name, base) not in run:
+        return None
+    value = float(run[endpoint.set_name, base][0])
+    return value if base == endpoint.metric else math.sqrt(max(value, 0.0))
 
 
 def save_start(scores: Mapping[str, Mapping[str, float]], folder: Path) -> None:
