@@ -46,18 +46,16 @@ def score_start(study: Study, sets: Mapping[str, EvaluationSet]) -> dict[str, di
                 if labels is not None:
                     arrays[f"{name}/labels"] = labels
             runs.append(score_run(arrays))
-        found = {endpoint: [_value(run, endpoint) for run in runs] for endpoint in FUNCTIONS}
+        predicted = [e for e in FUNCTIONS if (e.set_name, e.metric.removeprefix(ROOT)) in runs[0]]
         scores[method.name] = {
-            str(endpoint): float(np.mean(values)) for endpoint, values in found.items() if None not in values
+            str(endpoint): float(np.mean([_value(run, endpoint) for run in runs])) for endpoint in predicted
         }
     return scores
 
 
-def _value(run: Mapping[tuple[str, str], Any], endpoint: Endpoint) -> float | None:
-    """Of all examples; None where the set was not predicted."""
+def _value(run: Mapping[tuple[str, str], Any], endpoint: Endpoint) -> float:
+    """Of all examples."""
     base = endpoint.metric.removeprefix(ROOT)
-    if (endpoint.set_name, base) not in run:
-        return None
     value = float(run[endpoint.set_name, base][0])
     return value if base == endpoint.metric else math.sqrt(max(value, 0.0))
 
