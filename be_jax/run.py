@@ -5,6 +5,7 @@ from rich.console import Console
 
 from be_jax.judge import Config, judge_folder
 from be_jax.parallel import is_first_host
+from be_jax.report import predictions_in, print_tables, write_report
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement
 from be_jax.study import Study, run_study
@@ -44,5 +45,7 @@ def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
     try:
         return result, judge_folder(Config(study.folder), Console())
     except ValueError as error:
-        rich.print(f"No judgement: {error}")
+        print_tables(result)
+        page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")
+        rich.print(f"\nNo judgement: {error}\nreport: {page}")
         return result, None

@@ -38,7 +38,6 @@ from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
 from be_jax.results import StudyResult
 from be_jax.run import conclude
-from be_jax.stats import Judgement
 from be_jax.study import Execution, Planned, Study
 from experiments import command_line
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, use_compilation_cache
@@ -194,9 +193,10 @@ def make_study(config: Config) -> Study:
     )
 
 
-def run(config: Config) -> tuple[StudyResult, Judgement | None]:
+def run(config: Config) -> StudyResult:
     """Trains, predicts, scores and judges every method and seed; leaves all of it in the run folder."""
-    return conclude(make_study(config), "experiments.mnist")
+    result, _ = conclude(make_study(config), "experiments.mnist")
+    return result
 
 
 def parse(args: Sequence[str] | None = None) -> Config:
