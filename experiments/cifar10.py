@@ -138,7 +138,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        check_chosen("methods", self.methods, tuple(set(methods.TABLE) - {"deep_ensemble"}))
+        check_chosen("methods", self.methods, tuple(name for name in methods.TABLE if name != "deep_ensemble"))
         check_chosen("severities", self.severities, range(1, 6))
         known_corruptions = tuple(COLOUR_CORRUPTIONS) if self.shift == "generated" else cifar10_c_corruptions()
         check(
