@@ -58,6 +58,15 @@ def check_trained(trained: Mapping[str, Any], plain: Mapping[str, Any]) -> None:
         )
 
 
+def warn_of_copies(members: int) -> None:
+    """Warns that members of a deep ensemble start as copies of one trained network."""
+    warnings.warn(
+        f"all {members} members start as copies of the trained network, and stay copies unless they see examples of "
+        "their own (x_per_member) or draw dropout masks; batch_ensemble and last_layer spread members around it",
+        stacklevel=4,
+    )
+
+
 def check_seen(
     lift: Lift, own: Globs, seen: Seen, variables: Mapping[str, Any], *, moves: bool, samples: bool, masks: bool
 ) -> None:
