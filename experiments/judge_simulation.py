@@ -62,7 +62,7 @@ class Config:
     runs: tuple[Path, ...] = ()
     seeds: tuple[int, ...] = (5, 10, 20, 40)
     networks_per_seed: int = 2
-    repetitions: int = 200
+    repetitions: int = 300
     out: Path = RESULTS / "judge_simulation.json"
 
 
