@@ -229,6 +229,7 @@ class Ensemble:
             own = stream in self.per_member or (stream == "fast" and bool(self.per_member))
             rngs[stream] = jax.random.split(stream_key, self.members) if own else stream_key
         args, kwargs = mode_arguments(self.model, train=False)
+        trained = getattr(self.model, "trained", None) if trained is None else trained
         given = None if trained is None else jax.tree.map(jnp.asarray, unfreeze(dict(trained)))
 
         def one(rngs: dict[str, jax.Array], x: jax.Array) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import rich.progress
 import tyro
 from rich.console import Console
 
+from be_jax.command_line import run_main
 from be_jax.config import ConfigError
 from be_jax.report import predictions_in, write_report
 from be_jax.report.judged_tables import judged_tables
@@ -85,7 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, ValueError, OSError) as error:
-        sys.exit(f"error: {error}")
+    run_main(main, ConfigError, ValueError, interrupted="interrupted")

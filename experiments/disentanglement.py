@@ -14,7 +14,6 @@ finished are not trained again.
 import dataclasses
 import functools
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,14 +25,14 @@ import rich
 import tyro
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, models
-from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.data import DataUnavailableError, StudyData
+from be_jax.config import TrainConfig, check
+from be_jax.data import StudyData
 from be_jax.metrics import disentanglement_error
 from be_jax.results import StudyResult
-from be_jax.runs import RunError, exclusive
+from be_jax.runs import exclusive
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
-from experiments import mnist
+from experiments import command_line, mnist
 from experiments.common import use_compilation_cache
 from experiments.recovery import Evaluation, draw_data, load_or_make, make_evaluation, save_record, train_and_score
 from experiments.together import SeedData
@@ -231,9 +230,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on after the cells that are finished")
+    command_line.run(main, interrupted="interrupted: the same command goes on after the cells that are finished")

@@ -23,6 +23,7 @@ import tyro
 from rich.progress import track
 from scipy import stats
 
+from be_jax.files import write_atomically
 from be_jax.results import StudyResult
 from be_jax.stats import JudgeConfig, Row, ratio
 from be_jax.stats.claims import (
@@ -191,7 +192,7 @@ def main() -> None:
         "seconds": round(time.perf_counter() - started),
         "provenance": provenance("experiments.judge_simulation"),
     }
-    config.out.write_text(json.dumps(record, indent=1) + "\n")
+    write_atomically(config.out, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

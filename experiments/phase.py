@@ -16,7 +16,6 @@ program. Interrupt it at any moment: sizes that were finished are not trained ag
 """
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -28,14 +27,14 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, models, single
-from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.data import DataUnavailableError, StudyData
+from be_jax.config import TrainConfig, check
+from be_jax.data import StudyData
 from be_jax.results import RunRecord, StudyResult
-from be_jax.runs import RunError, exclusive
+from be_jax.runs import exclusive
 from be_jax.stats.config import MIN_UNITS
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
-from experiments import mnist
+from experiments import command_line, mnist
 from experiments.common import use_compilation_cache
 from experiments.phase_figures import draw, to_markdown
 from experiments.recovery import draw_data, load_or_make, make_evaluation, save_record, summary_of, train_and_score
@@ -182,9 +181,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on after the sizes that are finished")
+    command_line.run(main, interrupted="interrupted: the same command goes on after the sizes that are finished")

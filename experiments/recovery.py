@@ -16,6 +16,7 @@ from be_jax import Ensemble
 from be_jax.config import TrainConfig
 from be_jax.data import StudyData, split
 from be_jax.ensemble import Variables
+from be_jax.files import replacing
 from be_jax.identity import differences
 from be_jax.report.summary import sets_of
 from be_jax.results import RunRecord, Scores, StudyResult
@@ -188,7 +189,8 @@ def save_record(record: Mapping[str, Any], listed: str, folder: Path, figure: Fi
     name = record["experiment"]
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / f"{name}.json", to_json(record, listed))
-    figure.savefig(folder / f"{name}.png", dpi=130)
+    with replacing(folder / f"{name}.png") as file:
+        figure.savefig(file, dpi=130)
     write_atomically(folder / f"{name}.md", markdown)
 
 

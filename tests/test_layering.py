@@ -18,7 +18,7 @@ RANKS = [
         *("scores", "checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "parameter_space"),
         *("stats", "study", "report"),
     ),
-    ("audit", "judge", "export"),
+    ("audit", "judge", "run", "export"),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}
 ALLOWED = {

@@ -32,6 +32,7 @@ from be_jax.cost import compiled, count
 from be_jax.data import crop_and_flip
 from be_jax.ensemble import Variables, count_parameters
 from be_jax.evaluate import CHUNK
+from be_jax.files import write_atomically
 from be_jax.keys import Purpose, key_for
 from be_jax.study import Planned, provenance
 from be_jax.train import Trainer, epoch_order, make_trainer
@@ -226,7 +227,7 @@ def main() -> None:
             "methods": {name: dataclasses.asdict(run) for name, run in runs.items()},
             "provenance": provenance("experiments.bench.dry_run"),
         }
-        config.out.write_text(json.dumps(result, indent=1, default=str) + "\n")
+        write_atomically(config.out, json.dumps(result, indent=1, default=str) + "\n")
 
 
 if __name__ == "__main__":
