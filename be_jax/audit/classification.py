@@ -52,7 +52,7 @@ def described(run: Predictions) -> str:
     members, _, classes = run["test/log_probs"].shape
     sets = {key.removesuffix("/log_probs"): array.shape[1] for key, array in run.items() if key.endswith("/log_probs")}
     counts = ", ".join(f"{name} {count:,}" for name, count in sets.items())
-    return f"Predictions of {members} members, {classes} classes: {counts} examples."
+    return f"Predictions of {members} members, {classes} classes: {counts} examples"
 
 
 def all_tables(name: str, result: StudyResult, of_members: Sequence[Scores]) -> list[Table]:

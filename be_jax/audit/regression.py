@@ -51,7 +51,7 @@ def described(run: Predictions) -> str:
     """One line on the sets and their sizes."""
     sets = {key.removesuffix("/mean"): array.shape for key, array in run.items() if key.endswith("/mean")}
     counts = ", ".join(f"{name} {examples:,}" for name, (_, examples) in sets.items())
-    return f"Predictions of {sets['test'][0]} members, means and variances: {counts} examples."
+    return f"Predictions of {sets['test'][0]} members, means and variances: {counts} examples"
 
 
 def found_alone(name: str, result: StudyResult, of_members: Sequence[Scores]) -> list[str]:
