@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     )
     from be_jax.ensemble import Ensemble, count_parameters
     from be_jax.nn import fast_init, models, rank1
+    from be_jax.steps import create_state, train_only, train_step
 
 __all__ = [
     "Ensemble",
     "batch_ensemble",
     "count_parameters",
+    "create_state",
     "deep_ensemble",
     "fast_init",
     "full_rank",
@@ -40,6 +42,8 @@ __all__ = [
     "norm_ensemble",
     "rank1",
     "single",
+    "train_only",
+    "train_step",
 ]
 __version__ = "0.1.0"
 
@@ -62,5 +66,6 @@ __getattr__, __dir__ = lazy(
         "nn.fast_init": (),
         "nn.models": (),
         "nn.rank1": (),
+        "steps": ("create_state", "train_only", "train_step"),
     },
 )

@@ -5,6 +5,7 @@ array, and their digest. What does not match is refused, and nothing on disk is 
 """
 
 import hashlib
+import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from be_jax.files import checksum_of, write_atomically
 from be_jax.identity import differences
 
 FORMAT = "be_jax/1"
@@ -69,6 +71,8 @@ class CheckpointFolder:
             manager.save(
                 step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(manifest))
             )
+        where = self._folder / str(step)
+        write_atomically(where / _CHECKSUMS, json.dumps(_checksums(where)))
 
     def restore(self, step: int, like: Any) -> Any:
         """The tree saved at `step`, with the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).
@@ -94,6 +98,7 @@ class CheckpointFolder:
         return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
     def _read(self, where: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        _check_files(where)
         handler = ocp.CompositeCheckpointHandler()
         args = ocp.args.Composite(state=ocp.args.StandardRestore(), manifest=ocp.args.JsonRestore())
         try:
@@ -106,7 +111,29 @@ class CheckpointFolder:
         return restored.state, restored.manifest
 
 
+_CHECKSUMS = "files.json"
 _ADVICE = "It was left as it was; move it away to train anew, or choose another output folder"
+
+
+def _checksums(where: Path) -> dict[str, str]:
+    files = (path for path in sorted(where.rglob("*")) if path.is_file() and path.name != _CHECKSUMS)
+    return {path.relative_to(where).as_posix(): checksum_of(path) for path in files}
+
+
+def _check_files(where: Path) -> None:
+    """Raises CheckpointError unless the files are those that were written.
+
+    Orbax finds damage too, but prints the tracebacks of its threads. A checkpoint without checksums (one from before
+    there were any, or whose process was killed before it wrote them) is left to it, and to the digest of its arrays.
+    """
+    try:
+        wanted = json.loads((where / _CHECKSUMS).read_bytes())
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise CheckpointError(f"{where / _CHECKSUMS} is damaged: {error}. {_ADVICE}") from error
+    if differ := differences(wanted if isinstance(wanted, dict) else {}, _checksums(where)):
+        raise CheckpointError(f"{where} is damaged: checksums of files differ: {differ}. {_ADVICE}")
 
 
 @contextmanager

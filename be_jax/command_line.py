@@ -4,12 +4,16 @@ import codecs
 import contextlib
 import os
 import signal
+import socket
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 INTERRUPTED = 130
 """The exit status of a command that was interrupted, as shells have it."""
+
+_SHOW_CURSOR = "\x1b[?25h"
 
 _WRITTEN = {
     "±": "+/-",
@@ -20,6 +24,8 @@ _WRITTEN = {
     "…": "...",
     "×": "x",
     "²": "2",
+    "√": "root ",
+    "←": "<-",
     "∞": "inf",
     "“": '"',
     "”": '"',
@@ -62,9 +68,6 @@ def run_main(
 ) -> None:
     """Runs a command to its end: `error: ...` and status 1 for `errors`, a message and status 130 for Ctrl-C.
 
-    An interrupted process ends at once, without the interpreter's own end: jax's threads may still compute or compile
-    then, and would do so in memory that is given back, which is a segmentation fault.
-
     Args:
       main: the command.
       errors: those that are the user's to mend, beside files that cannot be read or written (OSError) and a platform
@@ -74,24 +77,66 @@ def run_main(
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # replaced by something that writes elsewhere
             stream.reconfigure(errors=_ERRORS)  # type: ignore[union-attr]
+    with _ended_by_interrupt(interrupted):
+        try:
+            main()
+        except (OSError, *errors) as error:  # type: ignore[misc]
+            sys.exit(f"error: {error}")
+        except Exception as error:
+            if not _is_of_platform(error):
+                raise
+            told = (str(error).splitlines() or [type(error).__name__])[0]
+            wanted = os.environ.get("JAX_PLATFORMS", "")
+            sys.exit(
+                f"error: jax cannot use the platform JAX_PLATFORMS={wanted} here: {told}. Unset it, or install the jax "
+                'for it, such as pip install "jax[cuda12]"'
+            )
+
+
+@contextlib.contextmanager
+def _ended_by_interrupt(message: str) -> Iterator[None]:
+    """Ctrl-C inside ends the process at once, as a kill would, with a message and status 130.
+
+    Not by an exception: what raises inside a callback of the garbage collector, of which jax has one, is lost; a
+    program that compiles for a minute would answer after it; and an interpreter that comes to its own end while jax's
+    threads still compute ends in a segmentation fault. The signal wakes a thread instead.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    awake, wake = socket.socketpair()
+    wake.setblocking(False)
+
+    def watch() -> None:
+        while signals := awake.recv(16):
+            if signal.SIGINT in signals:
+                _end(message)
+
+    before = signal.signal(signal.SIGINT, lambda *_: _end(message))
+    old = signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
-        main()
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print(interrupted, file=sys.stderr)
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(INTERRUPTED)
-    except (OSError, *errors) as error:  # type: ignore[misc]
-        sys.exit(f"error: {error}")
-    except Exception as error:
-        if not _is_of_platform(error):
-            raise
-        told = (str(error).splitlines() or [type(error).__name__])[0]
-        sys.exit(
-            f"error: jax cannot use the platform JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')} here: {told}. "
-            'Unset it, or install the jax for it, such as pip install "jax[cuda12]"'
-        )
+        yield
+    finally:
+        signal.set_wakeup_fd(old)
+        signal.signal(signal.SIGINT, before)
+        wake.close()
+        watcher.join()
+        awake.close()
+
+
+_ending = threading.Lock()
+
+
+def _end(message: str) -> None:
+    if not _ending.acquire(blocking=False):
+        return
+    shown = _SHOW_CURSOR if sys.stdout.isatty() else ""  # which progress bars hide
+    os.write(2, f"{shown}\n{message}\n".encode(errors="replace"))
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
 
 
 def _is_of_platform(error: Exception) -> bool:

@@ -147,20 +147,21 @@ def norm_ensemble(model: nn.Module, members: int, *, spread: float = 0.5) -> Ens
     return Ensemble(as_linen(model), members, frozenset({"fast"}), own=own, norm_over_members=True)
 
 
-def last_layer(model: nn.Module, members: int, only: Paths, *, spread: float = 0.1) -> Ensemble:
+def last_layer(model: nn.Module, members: int, only: Paths | None = None, *, spread: float = 0.1) -> Ensemble:
     """`members` heads of their own on one shared network, drawn independently.
 
     Args:
       model: a flax module for one member.
       members: m.
-      only: globs of the layers that each member has for itself, such as "Dense_3" or "head/**".
+      only: globs of the layers that each member has for itself, such as "Dense_3" or "head/**"; None for the linear
+        layer that is called last.
       spread: from a trained network, heads start at its own times N(1, spread^2).
 
     Raises:
       ValueError: `members` < 1, `spread` < 0; at `init`, a glob that matches nothing.
     """
     _check_spread("spread", spread)
-    own = Own(as_globs(only), spread=spread)
+    own = Own(() if only is None else as_globs(only), last=only is None, spread=spread)
     return Ensemble(as_linen(model), members, frozenset({"fast"}), own=own, norm_over_members=True)
 
 

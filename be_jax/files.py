@@ -1,6 +1,7 @@
 """Files that appear under their name only once they are whole, and errors of the disk that name the file."""
 
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,15 @@ def naming(path: Path) -> Iterator[None]:
         if error.errno is None:  # numpy's, of a write that the disk cut short
             raise OSError(f"{path} cannot be written: {error}") from error
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def checksum_of(path: Path) -> str:
+    """CRC-32 of a file, eight hexadecimal digits."""
+    checksum = 0
+    with path.open("rb") as file:
+        while data := file.read(2**24):
+            checksum = zlib.crc32(data, checksum)
+    return f"{checksum:08x}"
 
 
 def seed_folder(method_folder: Path, seed: int) -> Path:

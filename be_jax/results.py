@@ -11,6 +11,13 @@ from be_jax.files import write_atomically
 
 Scores = Mapping[str, Mapping[str, float]]
 
+SINGLE, DEEP_ENSEMBLE = "single", "deep_ensemble"
+"""Methods that others are set against: the networks of a pool, and ensembles of networks."""
+COPIES = "copies"
+"""The negative control: an ensemble of identical members."""
+SINGLE_WIDE = "single_wide"
+"""A reference: one network of an ensemble's training cost."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:

@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from be_jax.checkpoint import CheckpointFolder
-from be_jax.files import PARTIAL, naming, replacing, seed_folder, write_atomically
+from be_jax.files import PARTIAL, checksum_of, naming, replacing, seed_folder, write_atomically
 from be_jax.identity import completed, differences
 from be_jax.npz import read_npz
 from be_jax.parallel import is_first_host
@@ -111,7 +111,7 @@ class RunFolder:
         if not is_first_host():
             return
         if "status" in line and self.predictions_path.exists():
-            line = {**line, _OF_PREDICTIONS: _of_file(self.predictions_path)}
+            line = {**line, _OF_PREDICTIONS: checksum_of(self.predictions_path)}
         with naming(self._log_path), self._log_path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(sealed(line)) + "\n")
 
@@ -131,7 +131,7 @@ class RunFolder:
         advice = f"{_KEPT}; move it away to predict anew"
         try:
             predictions = read_npz(self.predictions_path)
-            checksum = _of_file(self.predictions_path)
+            checksum = checksum_of(self.predictions_path)
         except OSError as error:
             raise RunError(f"{error}. {advice}") from error
         wanted = next((line.get(_OF_PREDICTIONS, checksum) for line in self._log_lines() if "status" in line), checksum)
@@ -251,19 +251,11 @@ def _opened(text: bytes, where: str) -> dict[str, Any]:
         raise RunError(f"{where} is damaged: {error}. {_KEPT}; move the run away to train anew") from error
     if not isinstance(record, dict):
         raise RunError(f"{where} was not written by be_jax. {_KEPT}; move the run away to train anew")
-    checksum = record.pop(CHECKSUM, None)
-    if checksum not in (None, _of_record(record)):
+    name, checksum = record.popitem() if record else (None, None)
+    if (name == CHECKSUM) != (checksum == _of_record(record)):  # damage to the name is damage too
         raise RunError(f"{where} does not match its checksum. {_KEPT}; move the run away to train anew")
-    return record
+    return record if name in (None, CHECKSUM) else {**record, name: checksum}
 
 
 def _of_record(record: Mapping[str, Any]) -> str:
     return f"{zlib.crc32(json.dumps(record, sort_keys=True).encode()):08x}"
-
-
-def _of_file(path: Path) -> str:
-    checksum = 0
-    with path.open("rb") as file:
-        while data := file.read(2**24):
-            checksum = zlib.crc32(data, checksum)
-    return f"{checksum:08x}"

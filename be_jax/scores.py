@@ -9,13 +9,14 @@ import numpy as np
 
 from be_jax import metrics
 
-SCORED_AT_ONCE = 2**24  # log-probabilities
+SCORED_AT_ONCE = 2**20
+"""Log-probabilities: 4 MB, which stay in the cache of a processor."""
 
 
 @jax.jit
 def score_labelled(member_log_probs: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
     """Scalars of one labelled set: quality and calibration of the mixture, uncertainty, diversity of the members."""
-    log_probs = _in_chunks(metrics.mixture, member_log_probs)
+    log_probs = in_chunks(metrics.mixture, member_log_probs)
     uncertainty = metrics.max_probability_uncertainty(log_probs[None])
     correct = metrics.accuracy(log_probs, labels)
     return {
@@ -40,6 +41,23 @@ def score_ood(in_member_log_probs: jax.Array, out_member_log_probs: jax.Array) -
     return {**flat, **_score_members(out_member_log_probs)}
 
 
+def temperature_of(predictions: Mapping[str, np.ndarray]) -> float | None:
+    """The temperature of the members at which their mixture's NLL on `validation` is least; None without that set.
+
+    There is no other definition of "temperature-scaled". Examples whose label has probability 0 in every member are
+    left out, for their loss is infinite at every temperature (`metrics.is_impossible`); NaN where none remain.
+    """
+    if "validation/log_probs" not in predictions:
+        return None
+    return float(_temperature(predictions["validation/log_probs"], predictions["validation/labels"]))
+
+
+@jax.jit
+def _temperature(member_log_probs: jax.Array, labels: jax.Array) -> jax.Array:
+    possible = ~metrics.is_impossible(member_log_probs, labels)
+    return metrics.fit_temperature(member_log_probs, labels, mask=possible)
+
+
 def score_predictions(predictions: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Every score of one run, `{set: {metric: value}}`, from the arrays of its `predictions.npz`.
 
@@ -49,9 +67,9 @@ def score_predictions(predictions: Mapping[str, np.ndarray]) -> dict[str, dict[s
     predictions at that temperature.
     """
     scores = _score_sets({name: array for name, array in predictions.items() if not name.startswith("validation/")})
-    if "validation/log_probs" not in predictions:
+    temperature = temperature_of(predictions)
+    if temperature is None:
         return scores
-    temperature = metrics.fit_temperature(predictions["validation/log_probs"], predictions["validation/labels"])
     scaled = _score_sets(
         {
             name: metrics.temper(array, temperature) if name.endswith("/log_probs") else array
@@ -91,7 +109,7 @@ def _score_sets(predictions: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 def _score_members(member_log_probs: jax.Array) -> dict[str, jax.Array]:
     """Means over the set of what needs no labels."""
-    return {name: values.mean() for name, values in _in_chunks(_members_on_examples, member_log_probs).items()}
+    return {name: values.mean() for name, values in in_chunks(_members_on_examples, member_log_probs).items()}
 
 
 def _members_on_examples(member_log_probs: jax.Array) -> dict[str, jax.Array]:
@@ -105,7 +123,7 @@ def _members_on_examples(member_log_probs: jax.Array) -> dict[str, jax.Array]:
     }
 
 
-def _in_chunks(function: Callable[[jax.Array], Any], member_log_probs: jax.Array) -> Any:
+def in_chunks(function: Callable[[jax.Array], Any], member_log_probs: jax.Array) -> Any:
     """`function` from `[m, b, c]` to arrays `[b, ...]`, of so many examples at a time that memory stays bounded."""
     members, examples, classes = member_log_probs.shape
     size = max(1, SCORED_AT_ONCE // (members * classes))

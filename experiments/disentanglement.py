@@ -14,7 +14,6 @@ finished are not trained again.
 import dataclasses
 import functools
 import json
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,14 +25,14 @@ import rich
 import tyro
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, models
-from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.data import DataUnavailableError, StudyData
-from be_jax.metrics.disentanglement import Sweep, disentanglement_error
+from be_jax.config import TrainConfig, check
+from be_jax.data import StudyData
+from be_jax.metrics import disentanglement_error
 from be_jax.results import StudyResult
-from be_jax.runs import RunError, exclusive
+from be_jax.runs import exclusive
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
-from experiments import mnist
+from experiments import command_line, mnist
 from experiments.common import use_compilation_cache
 from experiments.recovery import Evaluation, draw_data, load_or_make, make_evaluation, save_record, train_and_score
 from experiments.together import SeedData
@@ -172,10 +171,9 @@ def summary(config: Config, cells: Mapping[tuple[int, float], StudyResult], meth
     scarcity = sweep([(size, 0.0) for size in reversed(config.sizes)])
 
     def of_seed(index: int) -> float:
-        first, second = (
-            Sweep(*([values[index] for values in each[name]] for name in Sweep._fields)) for each in (noise, scarcity)
-        )
-        return disentanglement_error(first, second)
+        kinds = ("error", "aleatoric", "epistemic")
+        swept = [[values[index] for values in each[kind]] for each in (noise, scarcity) for kind in kinds]
+        return float(disentanglement_error(*(np.array(values) for values in swept)).error)
 
     errors = [of_seed(index) for index in range(len(config.seeds))]
     return {"method": method, "label_noise": noise, "data_scarcity": scarcity, "disentanglement_error": errors}
@@ -232,9 +230,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on after the cells that are finished")
+    command_line.run(main, interrupted="interrupted: the same command goes on after the cells that are finished")

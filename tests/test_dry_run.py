@@ -8,7 +8,8 @@ import pytest
 from command_line import answer
 
 from be_jax.config import ConfigError
-from experiments import cifar10, dry_run
+from experiments import cifar10
+from experiments.bench import dry_run
 
 SMOKE = dataclasses.replace(cifar10.PRESETS["smoke"], network="resnet8_half", validation_size=1000)
 
@@ -60,4 +61,4 @@ def test_it_is_exported_and_steps_are_finite(runs):
 def test_bad_input(monkeypatch, capsys):
     with pytest.raises(ConfigError, match="images must be an integer >= 1; got 0"):
         dry_run.Config(images=0)
-    assert "images must be" in answer("experiments.dry_run", ["--images", "0"], monkeypatch, capsys)
+    assert "images must be" in answer("experiments.bench.dry_run", ["--images", "0"], monkeypatch, capsys)

@@ -12,27 +12,17 @@ PACKAGE = ROOT / "be_jax"
 
 RANKS = [
     ("_lazy", "command_line", "files", "identity", "npz", "provenance", "metrics", "config", "keys"),
-    ("nn", "ensemble", "construct", "cost"),
-    ("likelihood", "optim", "repulsion", "train", "parallel"),
+    ("nn", "ensemble", "construct", "methods", "cost"),
+    ("likelihood", "steps", "optim", "repulsion", "train", "parallel"),
     (
-        "scores",
-        "checkpoint",
-        "runs",
-        "results",
-        "data",
-        "evaluate",
-        "fit",
-        "pool",
-        "study",
-        "report",
-        "parameter_space",
-        "judge",
+        *("scores", "checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "parameter_space"),
+        *("stats", "study", "report"),
     ),
-    ("audit",),
+    ("audit", "judge", "run", "export"),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}
 ALLOWED = {
-    0: {"jax", "numpy", "chex"},
+    0: {"jax", "numpy", "chex", "scipy"},  # scipy: inside functions that fit on the host
     1: {"jax", "numpy", "chex", "flax"},
     2: {"jax", "numpy", "chex", "flax", "optax"},
 }

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from be_jax.nn.models import MLP
 
 import be_jax
 from be_jax.config import TrainConfig
 from be_jax.evaluate import CHUNK, make_predict
 from be_jax.fit import pad
+from be_jax.nn.models import MLP
 from be_jax.train import make_trainer
 
 N, B = 64, 16

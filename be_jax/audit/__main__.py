@@ -6,8 +6,7 @@
 
 A file is one run: `test/log_probs` (or `logits`, or `probs`) `[members, examples, classes]` and `test/labels`; or, of a
 regression, `test/mean` and `test/variance` `[members, examples]` and `test/targets`. Also of `validation`,
-`shift/<corruption>_<severity>` and `ood/<name>`, where they were predicted. Several files are seeds: where there are as
-many single networks or deep ensembles as audited runs, list those of the same seed at the same place.
+`shift/<corruption>_<severity>` and `ood/<name>`, where they were predicted. Several files are seeds.
 """
 
 import dataclasses
@@ -20,7 +19,7 @@ import tyro
 
 from be_jax.command_line import run_main
 from be_jax.config import ConfigError
-from be_jax.judge.margins import JudgeConfig
+from be_jax.stats import JudgeConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Config:
     deep_ensemble: predictions of deep ensembles of as many members, one file each.
     pool: instead of those two, files whose members are independent networks; more of these than the ensemble has.
     name: what to call the ensemble.
-    out: folder for `report.html`, `results.json` and `verdicts.json`.
+    out: folder for `report.html`, `audit.json`, `results.json` and, with references, `verdicts.json`.
     format: "text", or "json" for scripts: one object on the standard output, and nothing else.
     judge: level and margins.
     """

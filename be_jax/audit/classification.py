@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from be_jax.audit.alone import SAME_ERROR, likeness_table, members_table, score_test_members
 from be_jax.audit.task import Predictions, Scores, Task
-from be_jax.audit.words import counted
-from be_jax.judge import equivalent_scores, score_run
 from be_jax.report import columns
-from be_jax.report.answer import listed
 from be_jax.report.columns import Metric
 from be_jax.report.details import detailed_tables
 from be_jax.report.figures import draw_figures
 from be_jax.report.summary import estimate, look_up, sets_of, summarise
 from be_jax.report.table import Table
 from be_jax.report.tables import tables
+from be_jax.report.words import counted, listed
 from be_jax.results import StudyResult
 from be_jax.scores import score_predictions
+from be_jax.stats import score_run
+from be_jax.stats.equivalent import SCALES
 
 
 def found_alone(name: str, result: StudyResult, of_members: Sequence[Scores]) -> list[str]:
@@ -70,9 +70,8 @@ CLASSIFICATION = Task(
     score=score_predictions,
     score_members=score_test_members,
     score_run=score_run,
-    score_equivalent=equivalent_scores,
     judged=lambda config: config,
-    scales=(("test", "nll"), ("test", "uncalibrated_nll"), ("test", "brier"), ("shift", "nll")),
+    scales=SCALES,
     primary=columns.NLL,
     found=found_alone,
     tables=all_tables,

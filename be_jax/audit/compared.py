@@ -8,12 +8,12 @@ import numpy as np
 from be_jax.audit.caveats import check_distinct
 from be_jax.audit.checks import AuditError
 from be_jax.audit.task import Predictions, Task
-from be_jax.judge import networks_of
-from be_jax.judge.scores import BLOCKS
 from be_jax.pool import OF_MEMBERS, disjoint, ensemble_of, score_pool
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.predictions import Load
 from be_jax.results import PoolRecord, RunRecord, StudyResult
+from be_jax.stats import networks_of
+from be_jax.stats.scores import BLOCKS
 
 
 class References(NamedTuple):

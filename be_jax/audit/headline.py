@@ -1,17 +1,18 @@
 """The one sentence and the one figure with which an audit opens."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from be_jax.audit.task import Scores
-from be_jax.judge import Equivalent, Verdict, percent
-from be_jax.report.columns import Metric
+from be_jax.report.columns import Metric, percent
 from be_jax.report.figures.illustration import Illustration
 from be_jax.report.figures.standing import standing
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, Style, styles
 from be_jax.report.summary import Estimate, estimate, look_up, summarise
+from be_jax.report.words import endpoint_title
 from be_jax.results import StudyResult
+from be_jax.stats import Judgement
 
 MEMBER = Style("#7F7F7F", "o", "-")
 
@@ -42,20 +43,19 @@ def sentence(
     at: Levels,
     metric: Metric,
     members: int,
-    verdicts: Sequence[Verdict],
-    worth: Mapping[str, Equivalent],
+    judgement: Judgement | None,
 ) -> str:
     """Where the ensemble stands, or what is missing to say so."""
-    if not at.deep_ensemble.n:
+    if judgement is None:
         return (
             f"Averaging the {members} members of {name} takes {metric.title} on test from {metric.shown(at.member)} (a "
             f"member, on average) to {metric.shown(at.ensemble)}. {MISSING}"
         )
-    value = worth.get("test nll")
-    worth_too = f"; it is worth {value} of them" if value and not math.isnan(value.value) else ""
+    value = judgement.methods[0].equivalents.get(str(judgement.config.primary))
+    worth_too = f"; its deep-ensemble equivalent is {value}" if value and not math.isnan(value.value) else ""
     return (
         f"On test {name} has {metric.title} {metric.shown(at.ensemble)}, one network {metric.shown(at.single)} and "
-        f"{members} independent ones {metric.shown(at.deep_ensemble)}: {_recovered(verdicts, metric)}{worth_too}."
+        f"{members} independent ones {metric.shown(at.deep_ensemble)}: {_recovered(judgement)}{worth_too}."
     )
 
 
@@ -72,10 +72,9 @@ def figure(name: str, at: Levels, metric: Metric, members: int) -> Illustration:
     return standing(rows, metric, note if at.deep_ensemble.n else f"{note} {MISSING}".replace("`", ""))
 
 
-def _recovered(verdicts: Sequence[Verdict], metric: Metric) -> str:
-    rows = [row for verdict in verdicts if verdict.claim == "C1" for row in verdict.evidence]
-    row = next((row for row in rows if (row.set_name, row.metric) == ("test", metric.key)), None)
-    if row is None or math.isnan(row.estimate):
+def _recovered(judgement: Judgement) -> str:
+    row = judgement.methods[0].row(*judgement.config.primary)
+    if row is None or not row.position.pieces:
         why = f" ({row.reason})" if row and row.reason else ""
         return f"what part of their gain it recovers cannot be said{why}"
-    return f"it recovers {percent(row)} of their gain"
+    return f"it recovers {percent(row.position)} of their gain in {endpoint_title(row.endpoint)}"

@@ -10,7 +10,6 @@ from be_jax.audit.regression_scores import (
     LEVELS,
     fit_scale,
     observed,
-    score_equivalent,
     score_examples,
     score_predictions,
     score_run,
@@ -18,8 +17,6 @@ from be_jax.audit.regression_scores import (
     sets_of,
 )
 from be_jax.audit.task import Predictions, Scores, Task
-from be_jax.audit.words import counted
-from be_jax.report.answer import listed
 from be_jax.report.columns import DASH, Metric
 from be_jax.report.figures.illustration import Illustration
 from be_jax.report.figures.quantiles import Curve, quantile_curves
@@ -29,7 +26,9 @@ from be_jax.report.summary import Estimate, estimate, look_up, summarise
 from be_jax.report.summary import sets_of as scored_sets
 from be_jax.report.table import Table, column, row_names, score_column
 from be_jax.report.tables import seeds_note
+from be_jax.report.words import counted, listed
 from be_jax.results import StudyResult
+from be_jax.stats import Endpoint, JudgeConfig
 
 NLL = Metric("nll", "NLL", 3, "lower")
 CRPS = Metric("crps", "CRPS", 4, "lower")
@@ -155,16 +154,30 @@ def _at_levels(runs: Sequence[np.ndarray]) -> list[Estimate]:
     return [estimate(values) for values in np.transpose(runs)] if runs else []
 
 
+ENDPOINTS = (
+    Endpoint("test", "nll_scaled"),
+    Endpoint("test", "crps_scaled"),
+    Endpoint("test", "rmse"),
+    Endpoint("shift", "nll_scaled"),
+)
+"""Of C1 and C2, in the order in which they are tested."""
+
+
+def judged(config: JudgeConfig) -> JudgeConfig:
+    """The endpoints of a regression, where the configuration still has those of classes."""
+    if config.quality != JudgeConfig().quality:
+        return config
+    spread = tuple(Endpoint(name, "spread_of_means") for name in ("test", "shift", "ood"))
+    return dataclasses.replace(config, quality=ENDPOINTS, functions=spread)
+
+
 REGRESSION = Task(
     described=described,
     score=score_predictions,
     score_members=score_test_members,
     score_run=score_run,
-    score_equivalent=score_equivalent,
-    judged=lambda config: dataclasses.replace(
-        config, quality=("nll", "crps", "rmse"), detection=(), diversity=("spread",)
-    ),
-    scales=(("test", "nll"), ("test", "uncalibrated_nll"), ("test", "crps"), ("shift", "nll")),
+    judged=judged,
+    scales=(Endpoint("test", "nll_scaled"), Endpoint("test", "crps_scaled"), Endpoint("shift", "nll_scaled")),
     primary=NLL,
     found=found_alone,
     tables=all_tables,

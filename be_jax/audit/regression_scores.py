@@ -6,7 +6,7 @@ are turned back.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,9 @@ from scipy.special import logsumexp
 
 from be_jax import metrics
 from be_jax.audit.task import Predictions
-from be_jax.judge.scores import (
+from be_jax.metrics import regression
+from be_jax.stats.config import OOD
+from be_jax.stats.scores import (
     BLOCKS,
     Scores,
     auroc_without_blocks,
@@ -24,7 +26,6 @@ from be_jax.judge.scores import (
     mean_without_blocks,
     of_set,
 )
-from be_jax.metrics import regression
 
 LEVELS = np.arange(1, 20) / 20
 """Quantiles of the calibration curve."""
@@ -122,50 +123,34 @@ OF_MEMBERS = ("nll", "crps", "rmse", "calibration_error")
 
 
 def score_run(predictions: Predictions) -> Scores:
-    """To be judged: `nll`, `crps`, `rmse`, `calibration_error` and `spread` (root of the mean variance of means)."""
+    """To be judged: `nll`, `crps`, `rmse`, `calibration_error`, and `spread_of_means` (root of the mean variance of
+    means); OOD `auroc_epistemic`. With a set `validation` also `<metric>_scaled`, at the factor fitted on it.
+    """
     sets, (_, unit) = sets_of(predictions), unit_of(predictions)
+    factor = fit_scale(sets["validation"]) if "validation" in sets else math.nan
+    test = score_examples(sets["test"])
     scores: Scores = {}
-    shifted: list[Mapping[str, np.ndarray]] = []
+    means: dict[str, list[Mapping[str, np.ndarray]]] = {"shift": [], OOD: []}
     for name, gaussians in sets.items():
         if name == "validation":
             continue
-        examples = score_examples(gaussians)
-        values = {"spread": unit * np.sqrt(mean_without_blocks(examples.epistemic))}
+        examples = test if name == "test" else score_examples(gaussians)
+        values = {"spread_of_means": unit * np.sqrt(mean_without_blocks(examples.epistemic))}
         if gaussians.targets is not None:
             values |= _quality_without_blocks(examples, unit)
-        if name.startswith("shift/"):
-            shifted.append(values)
-        else:
-            scores |= of_set(name, values)
-    return {**scores, **of_set("shift", mean_over_sets(shifted))}
-
-
-def score_equivalent(predictions: Predictions) -> Scores:
-    """To be compared with ensembles of every size: scaled `nll` and `crps`, `uncalibrated_nll`, OOD `auroc_epistemic`.
-
-    The factor is fitted on `validation`; without it, on one half of `test` for the other and the other way round, and
-    on all of `test` for shifted sets.
-    """
-    sets, (_, unit) = sets_of(predictions), unit_of(predictions)
-    factor = fit_scale(sets.get("validation", sets["test"]))
-    scores: Scores = {}
-    shifted: list[Mapping[str, np.ndarray]] = []
-    for name, gaussians in sets.items():
+            if not math.isnan(factor):
+                scaled = _quality_without_blocks(score_examples(gaussians.scaled(factor)), unit)
+                values |= {f"{metric}_scaled": value for metric, value in scaled.items() if metric != "rmse"}
         if name.startswith("ood/"):
-            scores[name, "auroc_epistemic"] = auroc_without_blocks(
-                *(score_examples(each).epistemic for each in (sets["test"], gaussians))
-            )
-        if name == "validation" or gaussians.targets is None:
-            continue
-        halves = name == "test" and "validation" not in sets
-        scaled = score_examples(_cross_fitted(gaussians) if halves else gaussians.scaled(factor))
-        values = {metric: _quality_without_blocks(scaled, unit)[metric] for metric in ("nll", "crps")}
-        values["uncalibrated_nll"] = _quality_without_blocks(score_examples(gaussians), unit)["nll"]
-        if name == "test":
-            scores |= of_set(name, values)
+            values["auroc_epistemic"] = auroc_without_blocks(test.epistemic, examples.epistemic)
+            means[OOD].append(values)
+        if name.startswith("shift/"):
+            means["shift"].append(values)
         else:
-            shifted.append(values)
-    return {**scores, **of_set("shift", mean_over_sets(shifted))}
+            scores |= of_set(name, values)
+    for name, each in means.items():
+        scores |= of_set(name, mean_over_sets(each))
+    return scores
 
 
 def score_examples(gaussians: Gaussians) -> Examples:
@@ -270,18 +255,6 @@ def _calibration_without_blocks(below: np.ndarray) -> np.ndarray:
     counts = np.bincount(blocks, minlength=BLOCKS)[:, None]
     curves = np.concatenate([sums.sum(0)[None] / len(below), (sums.sum(0) - sums) / (len(below) - counts)])
     return np.asarray(np.abs(curves - LEVELS).mean(1))
-
-
-def _cross_fitted(gaussians: Gaussians) -> Gaussians:
-    """Each half of the examples at the factor of the other."""
-    assert gaussians.targets is not None
-    order = np.random.default_rng(0).permutation(len(gaussians.targets))
-    halves: Sequence[np.ndarray] = order[: len(order) // 2], order[len(order) // 2 :]
-    mean, variance = np.empty_like(gaussians.mean), np.empty_like(gaussians.variance)
-    for half, other in (halves, halves[::-1]):
-        own, others = (Gaussians(*(part[..., rows] for part in gaussians)) for rows in (half, other))  # type: ignore
-        mean[:, half], variance[:, half], _ = own.scaled(fit_scale(others))
-    return Gaussians(mean, variance, gaussians.targets)
 
 
 def _error_correlation(test: Gaussians) -> float:

@@ -15,19 +15,20 @@ from be_jax.audit.caveats import caveats
 from be_jax.audit.classification import CLASSIFICATION
 from be_jax.audit.compared import References, as_study, check_comparable, load_from
 from be_jax.audit.headline import Levels, figure, levels, sentence
-from be_jax.audit.judged import verdicts_on, worth_in_networks
+from be_jax.audit.judged import judged
 from be_jax.audit.regression import REGRESSION
 from be_jax.audit.task import Predictions, Scores, Task
-from be_jax.audit.words import judged, worth_table
+from be_jax.audit.words import told
 from be_jax.command_line import writable
 from be_jax.files import write_atomically
-from be_jax.judge import Equivalent, JudgeConfig, Verdict, as_records
-from be_jax.report.claims import claims_table
 from be_jax.report.figures.illustration import Illustration
-from be_jax.report.page import flattened, svg_uri
+from be_jax.report.judged_tables import judged_tables
+from be_jax.report.page import drawn_parts, flattened, judged_parts
 from be_jax.report.table import Table
 from be_jax.report.terminal import fitted
 from be_jax.results import StudyResult
+from be_jax.stats import JudgeConfig, Judgement
+from be_jax.stats.judgement import as_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,9 +41,7 @@ class Audit:
       result: scores of it and of its references, as of one of our own studies.
       of_members: of each audited run, see `Task.score_members`.
       caveats: what to know before any figure, such as that members are copies; the gravest first.
-      verdicts: on C1 to C4; empty without references.
-      worth: deep-ensemble equivalents; empty without references, or with too few networks.
-      config: what the verdicts were decided by.
+      judgement: None without references.
     """
 
     name: str
@@ -50,14 +49,12 @@ class Audit:
     result: StudyResult
     of_members: tuple[Scores, ...]
     caveats: tuple[str, ...]
-    verdicts: tuple[Verdict, ...]
-    worth: Mapping[str, Equivalent]
-    config: JudgeConfig
+    judgement: Judgement | None
 
     @property
     def headline(self) -> str:
         """Where the ensemble stands, in one sentence."""
-        return sentence(self.name, self._levels, self.task.primary, self._members, self.verdicts, self.worth)
+        return sentence(self.name, self._levels, self.task.primary, self._members, self.judgement)
 
     @property
     def standing(self) -> Illustration:
@@ -67,7 +64,7 @@ class Audit:
     @property
     def against_references(self) -> list[str]:
         """The verdicts in words; or why there are none."""
-        return judged(self.verdicts, self.worth, self.config)
+        return told(self.result, self.judgement)
 
     @property
     def of_members_alone(self) -> list[str]:
@@ -78,15 +75,14 @@ class Audit:
     def answer(self) -> list[str]:
         """Caveats, the headline, and a few sentences: the verdicts first, if there are any."""
         parts = [self.against_references, self.of_members_alone]
-        texts = [text for part in (parts if self.verdicts else parts[::-1]) for text in part]
+        texts = [text for part in (parts if self.judgement else parts[::-1]) for text in part]
         return [*self.caveats, self.headline, *texts]
 
     @property
     def tables(self) -> list[Table]:
         """Claims, deep-ensemble equivalents, and those of the task."""
         return [
-            claims_table(self.verdicts, [self.name]),
-            *worth_table(self.name, self.worth),
+            *judged_tables(self.result, self.judgement),
             *self.task.tables(self.name, self.result, self.of_members),
         ]
 
@@ -97,14 +93,11 @@ class Audit:
             "method": self.name,
             "headline": self.headline,
             "caveats": self.caveats,
-            "judge": dataclasses.asdict(self.config),
             "members": self.of_members,
-            "worth": {place: dataclasses.asdict(worth) for place, worth in self.worth.items()},
             "scores": [{"method": run.method, "run": run.seed, **run.scores} for run in self.result.runs],
+            "judgement": None if self.judgement is None else dataclasses.asdict(self.judgement),
         }
-        text = json.dumps(record)
-        plain = json.loads(text, parse_constant=lambda constant: None if constant == "NaN" else constant)
-        return {**plain, "verdicts": as_records(self.verdicts)}
+        return as_json(record)  # type: ignore[no-any-return]
 
     @property
     def _levels(self) -> Levels:
@@ -141,9 +134,7 @@ def audit(
         as_study(task, name, runs, references),
         tuple(task.score_members(run) for run in runs),
         tuple(caveats(name, runs)),
-        verdicts_on(task, name, runs, references, config) if references else (),
-        worth_in_networks(task, runs, references) if references else {},
-        config,
+        judged(task, name, runs, references, config) if references else None,
     )
 
 
@@ -177,7 +168,9 @@ def write_audit(
     """
     found = dataclasses.replace(found, result=dataclasses.replace(found.result, provenance=provenance))
     found.result.save(folder / "results.json")
-    write_atomically(folder / "verdicts.json", json.dumps(found.record, indent=1) + "\n")
+    write_atomically(folder / "audit.json", json.dumps(found.record, indent=1) + "\n")
+    if found.judgement:
+        found.judgement.save(folder / "verdicts.json")
     page = folder / "report.html"
     load = load_from(found.name, runs, references or References())
     write_atomically(page, _rendered(found, found.task.figures(found.result, load)))
@@ -193,19 +186,18 @@ def _rendered(found: Audit, figures: Sequence[Illustration]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    opening, *drawn = ({**each._asdict(), "uri": svg_uri(each.figure)} for each in (found.standing, *figures))
+    opening, *drawn = map(drawn_parts, (found.standing, *figures))
     return environment.get_template("audit.html.j2").render(
         found=found,
         name=found.name,
         opening=opening,
         result=found.result,
-        claims=None,
-        answer=found.answer,
+        **judged_parts(found.result, found.judgement),
         tables=found.tables,
         detailed_tables=found.task.detailed(found.result),
         figures=drawn,
         provenance=flattened(found.result.provenance),
-        config=flattened(dataclasses.asdict(found.config)),
+        config=flattened(dataclasses.asdict(found.judgement.config) if found.judgement else found.result.config),
     )
 
 

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from be_jax.judge import JudgeConfig
-from be_jax.judge import Scores as JackknifeScores
 from be_jax.report.columns import Metric
 from be_jax.report.figures.illustration import Illustration
 from be_jax.report.predictions import Load
 from be_jax.report.table import Table
 from be_jax.results import StudyResult
+from be_jax.stats import Endpoint, JudgeConfig
+from be_jax.stats import Scores as JackknifeScores
 
 Predictions = Mapping[str, np.ndarray]
 Scores = Mapping[str, float]
@@ -25,9 +25,8 @@ class Task(NamedTuple):
       score: from a run's predictions to `{set: {metric: value}}`.
       score_members: the same of its members on `test`, averaged over them, and how alike they are.
       score_run: from a run's predictions to the scores that are judged, also without each block of examples.
-      score_equivalent: the same of those that are compared with ensembles of every size.
-      judged: from what the judgement is decided by to the same with the names of the metrics that are judged.
-      scales: (set, metric) of `score_equivalent`, in order; OOD sets come after them.
+      judged: from what the judgement is decided by to the same with the endpoints that are judged.
+      scales: endpoints by which deep-ensemble equivalents are given.
       primary: the metric that an audit opens with.
       found: sentences on the ensemble and its members, from (name, result, scores of members).
       tables: from (name, result, scores of members), those that need no reference first.
@@ -39,9 +38,8 @@ class Task(NamedTuple):
     score: Callable[[Predictions], dict[str, dict[str, float]]]
     score_members: Callable[[Predictions], dict[str, float]]
     score_run: Callable[[Predictions], JackknifeScores]
-    score_equivalent: Callable[[Predictions], JackknifeScores]
     judged: Callable[[JudgeConfig], JudgeConfig]
-    scales: Sequence[tuple[str, str]]
+    scales: Sequence[Endpoint]
     primary: Metric
     found: Callable[[str, StudyResult, Sequence[Scores]], list[str]]
     tables: Callable[[str, StudyResult, Sequence[Scores]], list[Table]]

@@ -15,6 +15,7 @@ _ADVICE = {
 }
 
 
+_LOG_PROBS = "log-probabilities in nats", "jax.nn.log_softmax"
 _INT32 = np.iinfo(np.int32)
 
 
@@ -25,6 +26,8 @@ def array(values: ArrayLike, name: str) -> jax.Array:
     """
     if isinstance(values, jax.Array):
         return values
+    if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(values)):
+        return jnp.asarray(values)
     values = np.asarray(values)
     if values.dtype.type in (np.object_, np.void, np.str_, np.bytes_):
         advice = (
@@ -51,9 +54,8 @@ def log_probs(values: ArrayLike, axes: str = "b, c", name: str = "log_probs") ->
                 f"{name} must have at least one entry along `{axis}`, got shape {values.shape} = [{axes}]."
             )
     if not jnp.issubdtype(values.dtype, jnp.floating):
-        raise TypeError(
-            f"{name} must be floating log-probabilities in nats, got {values.dtype}: use jax.nn.log_softmax."
-        )
+        wanted, advice = ("logits", "astype(float)") if "logits" in name else _LOG_PROBS
+        raise TypeError(f"{name} must be floating {wanted}, got {values.dtype}: use {advice}.")
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
 
 

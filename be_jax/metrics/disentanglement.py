@@ -1,48 +1,76 @@
-"""Do aleatoric and epistemic uncertainty each follow their own cause? The disentanglement error."""
+"""Whether aleatoric uncertainty follows noise in the labels, epistemic the lack of data, and neither the other's cause.
 
-from collections.abc import Sequence
+After de Jong et al. 2024 (arXiv 2408.12175): networks are trained under rising label noise, and again on shrinking
+training sets; what each cause did to the task is read off the test error.
+"""
+
 from typing import NamedTuple
 
-import numpy as np
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from be_jax.metrics import _check
 
 
-class Sweep(NamedTuple):
-    """What was measured as one cause of error grew: lists of one length, an entry for each setting.
+class DisentanglementError(NamedTuple):
+    """Four deviations in [0, 2] from what a perfect split shows, and their mean `error`; smaller is better.
 
-    Attributes:
-      error: rate of errors, which stands for the cause: it must grow with it.
-      aleatoric, epistemic: mean uncertainties over test examples, in nats.
+    aleatoric_follows_noise, epistemic_follows_size: 1 - correlation. epistemic_ignores_noise, aleatoric_ignores_size:
+    |correlation|.
     """
 
-    error: Sequence[float]
-    aleatoric: Sequence[float]
-    epistemic: Sequence[float]
+    error: jax.Array
+    aleatoric_follows_noise: jax.Array
+    epistemic_ignores_noise: jax.Array
+    epistemic_follows_size: jax.Array
+    aleatoric_ignores_size: jax.Array
 
 
-def disentanglement_error(label_noise: Sweep, data_scarcity: Sweep) -> float:
-    """Mean over four correlations of how far each is from what it should be; 0 is a perfect split, at most 1.25.
+def disentanglement_error(
+    noise_error: ArrayLike,
+    noise_aleatoric: ArrayLike,
+    noise_epistemic: ArrayLike,
+    size_error: ArrayLike,
+    size_aleatoric: ArrayLike,
+    size_epistemic: ArrayLike,
+) -> DisentanglementError:
+    """Pearson correlations of mean uncertainties with the test error, over levels of noise and over training sizes.
 
-    As labels become noisier, aleatoric uncertainty should grow with the error (correlation 1) and epistemic
-    uncertainty should not care (0); as training examples become fewer, the other way round (de Jong et al. 2024, arXiv
-    2408.12175). Pearson's correlation; with what does not vary at all it is 0. Unweighted.
+    An uncertainty that is the same at every level correlates with nothing: 0. NaN where the error itself never changes,
+    since then nothing was manipulated.
 
     Args:
-      label_noise: at several rates of label noise, in training and test labels alike.
-      data_scarcity: at several sizes of the training set.
+      noise_error, noise_aleatoric, noise_epistemic: at each level of label noise `[r]`, r >= 2: the error rate on test
+        (1 - accuracy), and the means over test of both uncertainties.
+      size_error, size_aleatoric, size_epistemic: the same at each size of the training set.
 
     Raises:
-      ValueError: lists of different lengths, or of fewer than three settings.
+      TypeError or ValueError: arrays that are not real `[r]`, differ in r, or have fewer than two levels.
     """
-    follows = (label_noise.error, label_noise.aleatoric), (data_scarcity.error, data_scarcity.epistemic)
-    ignores = (label_noise.error, label_noise.epistemic), (data_scarcity.error, data_scarcity.aleatoric)
-    distances = [abs(1 - _correlation(*pair)) for pair in follows] + [abs(_correlation(*pair)) for pair in ignores]
-    return float(np.mean(distances))
+    of_noise = _correlations("noise", noise_error, noise_aleatoric, noise_epistemic)
+    of_size = _correlations("size", size_error, size_aleatoric, size_epistemic)
+    parts = 1 - of_noise[0], jnp.abs(of_noise[1]), 1 - of_size[1], jnp.abs(of_size[0])
+    return DisentanglementError(jnp.mean(jnp.stack(parts)), *parts)
 
 
-def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if a.shape != b.shape or a.ndim != 1 or len(a) < 3:
-        raise ValueError(f"a sweep needs lists of one length, at least 3; got shapes {a.shape} and {b.shape}")
-    a, b = a - a.mean(), b - b.mean()
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale > 0 else 0.0
+def _correlations(
+    name: str, error: ArrayLike, aleatoric: ArrayLike, epistemic: ArrayLike
+) -> tuple[jax.Array, jax.Array]:
+    """Of aleatoric and of epistemic uncertainty with the error."""
+    arrays = [
+        _check.vector(values, f"{name}_{kind}")
+        for kind, values in (("error", error), ("aleatoric", aleatoric), ("epistemic", epistemic))
+    ]
+    shapes = [values.shape for values in arrays]
+    if len(set(shapes)) > 1 or shapes[0][0] < 2:
+        raise ValueError(f"error, aleatoric and epistemic of {name} must agree in at least 2 levels, got {shapes}")
+    cause, *uncertainties = (values - jnp.mean(values) for values in arrays)
+
+    def correlation(uncertainty: jax.Array) -> jax.Array:
+        size = jnp.sqrt(jnp.sum(cause**2)) * jnp.sqrt(jnp.sum(uncertainty**2))
+        is_constant = jnp.all(uncertainty == uncertainty[0])
+        value = jnp.sum(cause * uncertainty) / jnp.where(is_constant, 1, size)
+        return jnp.where(jnp.all(cause == cause[0]), jnp.nan, jnp.where(is_constant, 0, value))
+
+    return correlation(uncertainties[0]), correlation(uncertainties[1])

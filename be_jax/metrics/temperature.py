@@ -75,9 +75,11 @@ def fit_temperature(member_log_probs: ArrayLike, labels: ArrayLike, mask: ArrayL
     """
     members, labels = _members_and_labels(member_log_probs, labels)
     mask = _check.mask(mask, labels.shape)
-    if not len(labels):
-        return jnp.float32(jnp.nan)
+    return _fit(members, labels, mask) if len(labels) else jnp.float32(jnp.nan)
 
+
+@jax.jit
+def _fit(members: jax.Array, labels: jax.Array, mask: jax.Array) -> jax.Array:
     def loss(log_temperature: jax.Array) -> _Loss:
         return _mean_loss(members, labels, mask, log_temperature)
 

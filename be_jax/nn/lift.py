@@ -21,7 +21,7 @@ _NORMS = (nn.BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.InstanceNorm)
 
 @dataclasses.dataclass
 class Seen:
-    """The layers that a trace has met, by path: their class, and whether they were lifted."""
+    """The layers that a trace has met, by path, the last one last: their class, and whether they were lifted."""
 
     layers: dict[str, tuple[str, bool]] = dataclasses.field(default_factory=dict)
     norms: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -169,6 +169,7 @@ class Handlers:
         return self.conditions.sampling and bool(call.scope.has_rng(stream))
 
     def _note(self, call: Call, is_lifted: bool) -> None:
+        self.seen.layers.pop(call.path, None)  # a layer that is called again is the last one
         self.seen.layers[call.path] = (type(call.module).__name__, is_lifted)
 
 

@@ -78,6 +78,8 @@ class Linear:
 
     def run(self, x: jax.Array, **fields: Any) -> jax.Array:
         """The layer as it is, its bias included."""
+        if self.call.method is nn.DenseGeneral.__call__:
+            fields["axis"] = tuple(range(-len(self.inputs), 0))  # whatever axes there are before them
         return self.call.run(x, fields=hooks(self.call, _OF_LIFTED) | fields)  # type: ignore[no-any-return]
 
     def run_without_bias(self, x: jax.Array) -> jax.Array:

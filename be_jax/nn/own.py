@@ -20,18 +20,21 @@ class Own:
     Attributes:
       only: globs of their layers, or of the parameters themselves.
       norms: whether they are all scales and offsets of normalisation layers.
+      last: whether they are those of the linear layer that is called last.
       spread: standard deviation by which members that would start as copies are told apart: all but offsets times
         N(1, spread^2), offsets plus N(0, spread^2). Scales and offsets always would, others from a trained network.
     """
 
     only: Globs = ()
     norms: bool = False
+    last: bool = False
     spread: float = 0.0
 
     def selects(self, path: Path, seen: Seen) -> bool:
         """Whether the parameter at this path is a member's own."""
         layer, name = "/".join(path[:-1]), "/".join(path)
-        return (self.norms and layer in seen.norms) or matches_any(layer, self.only) or matches_any(name, self.only)
+        is_norm, is_last = self.norms and layer in seen.norms, self.last and layer == next(reversed(seen.layers), None)
+        return is_norm or is_last or matches_any(layer, self.only) or matches_any(name, self.only)
 
     def start(
         self, key: jax.Array, params: Mapping[str, Any], drawn: Mapping[str, Any], seen: Seen, trained: bool

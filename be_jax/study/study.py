@@ -23,14 +23,13 @@ from be_jax.npz import read_npz
 from be_jax.parallel import Spread, devices_of_hosts, is_first_host
 from be_jax.pool import score_pool
 from be_jax.provenance import provenance
-from be_jax.results import PoolRecord, RunRecord, StudyResult
+from be_jax.results import DEEP_ENSEMBLE, SINGLE, PoolRecord, RunRecord, StudyResult
 from be_jax.runs import check_folder, exclusive, seed_folder
-from be_jax.study.convergence import SINGLE
 from be_jax.study.progress import progress_bars
-from be_jax.study.training import Method, check_model, run_config, run_method, seeds_at_once
+from be_jax.study.training import Planned, check_model, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
 
-POOL, DEEP_ENSEMBLE = SINGLE, "deep_ensemble"
+POOL = SINGLE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Study:
     name: str
     folder: Path
     data: StudyData
-    methods: tuple[Method, ...]
+    methods: tuple[Planned, ...]
     members: int
     preprocess: Preprocess
     evaluation_sets: Callable[[Progress], Mapping[str, EvaluationSet]]
@@ -174,7 +173,7 @@ def _train(study: Study) -> list[RunRecord]:
 
 def _train_group(
     study: Study,
-    method: Method,
+    method: Planned,
     seeds: Sequence[int],
     sets: Callable[[], Mapping[str, EvaluationSet]],
     progress: Progress,
@@ -210,21 +209,19 @@ def _train_group(
 
 
 def _score_pool(study: Study, records: Sequence[RunRecord]) -> list[PoolRecord]:
-    """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge."""
+    """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge.
+
+    Shifted sets, which are the many, are scored for single networks and for as many as the other methods have.
+    """
     if any(method.name == DEEP_ENSEMBLE for method in study.methods):
         return []
     whole = [record for record in records if record.method == POOL and record.status != "diverged"]
     networks = [read_npz(seed_folder(study.folder / POOL, r.seed) / "predictions.npz") for r in whole]
+    few = [{name: a for name, a in each.items() if not name.startswith("shift/")} for each in networks]
     seeds = tuple(record.seed for record in whole)
     pool = []
     sizes = range(1, min(len(whole), 2 * study.members) + 1)
     for size in track(sizes, description="scoring deep ensembles", disable=not is_first_host()):
-        scores = score_pool(networks, size)
-        kept = {name: values for name, values in scores.items() if size == study.members or _is_summary(name)}
-        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, kept))
+        used = networks if size in (1, study.members) else few
+        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, score_pool(used, size)))
     return pool
-
-
-def _is_summary(name: str) -> bool:
-    """Whether this is not the score of one corruption alone."""
-    return not name.startswith("shift/") or name.startswith("shift/severity_")

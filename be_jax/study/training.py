@@ -27,8 +27,8 @@ Report = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Method:
-    """A row of a study: its name (also of its folder), what is trained, how, and from which seeds."""
+class Planned:
+    """A method as a study runs it: its name (also of its folder), what is trained, how, and from which seeds."""
 
     name: str
     ensemble: Ensemble
@@ -37,7 +37,7 @@ class Method:
 
 
 def run_method(
-    method: Method,
+    method: Planned,
     data: StudyData,
     preprocess: Preprocess,
     evaluation_sets: EvaluationSets,
@@ -123,7 +123,7 @@ def run_config(identity: Mapping[str, Any], method: str, seed: int) -> dict[str,
     return {**identity, "method": method, "seed": seed}
 
 
-def check_model(method: Method, data: StudyData, preprocess: Preprocess) -> None:
+def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> None:
     """Raises unless the model takes the data's images and gives their number of classes; computes nothing."""
 
     def logits(images: jax.Array) -> jax.Array:
@@ -169,7 +169,7 @@ def _mean(values: Sequence[float | None]) -> float:
     return math.nan if None in values else statistics.fmean(v for v in values if v is not None)
 
 
-def kept_weights(method: Method, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
+def kept_weights(method: Planned, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
     """The variables that the run in this folder kept: of its newest checkpoint.
 
     Raises:

@@ -1,0 +1,1 @@
+"""What an ensemble costs: `python -m experiments.cost`."""
