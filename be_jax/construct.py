@@ -1,4 +1,7 @@
-"""The constructors: each lifts a flax module for one member into an `Ensemble`, as a row of the table there says."""
+"""The constructors: each lifts a flax module for one member into an `Ensemble`, as a row of the table there says.
+
+A module is one of `flax.linen`; or one of `flax.nnx`, or a function `rngs -> module` that makes one (`be_jax.nn.nnx`).
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Literal
@@ -12,6 +15,7 @@ from be_jax.nn.fast import ByPath, FullRank, LowRankSum, RankK
 from be_jax.nn.globs import Globs, as_globs
 from be_jax.nn.lift import Lift
 from be_jax.nn.masks import Masks
+from be_jax.nn.nnx import as_linen
 from be_jax.nn.own import Own
 
 Init = str | fast_init.FastInit | Mapping[str, str | fast_init.FastInit]
@@ -23,7 +27,7 @@ Paths = str | Iterable[str]
 
 def single(model: nn.Module) -> Ensemble:
     """One network, as an ensemble of one: predictions are `[1, b, c]`."""
-    return Ensemble(model, members=1, norm_over_members=True)
+    return Ensemble(as_linen(model), members=1, norm_over_members=True)
 
 
 def mc_dropout(model: nn.Module, members: int) -> Ensemble:
@@ -34,7 +38,7 @@ def mc_dropout(model: nn.Module, members: int) -> Ensemble:
     Raises:
       ValueError: `members` < 1; at `init`, a model without dropout, whose samples would all agree.
     """
-    return Ensemble(model, members, norm_over_members=True, samples_at_prediction=True)
+    return Ensemble(as_linen(model), members, norm_over_members=True, samples_at_prediction=True)
 
 
 def batch_ensemble(
@@ -140,7 +144,7 @@ def norm_ensemble(model: nn.Module, members: int, *, spread: float = 0.5) -> Ens
     """
     _check_spread("spread", spread)
     own = Own(norms=True, spread=spread)
-    return Ensemble(model, members, frozenset({"fast"}), own=own, norm_over_members=True)
+    return Ensemble(as_linen(model), members, frozenset({"fast"}), own=own, norm_over_members=True)
 
 
 def last_layer(model: nn.Module, members: int, only: Paths | None = None, *, spread: float = 0.1) -> Ensemble:
@@ -158,7 +162,7 @@ def last_layer(model: nn.Module, members: int, only: Paths | None = None, *, spr
     """
     _check_spread("spread", spread)
     own = Own(() if only is None else as_globs(only), last=only is None, spread=spread)
-    return Ensemble(model, members, frozenset({"fast"}), own=own, norm_over_members=True)
+    return Ensemble(as_linen(model), members, frozenset({"fast"}), own=own, norm_over_members=True)
 
 
 def masksembles(model: nn.Module, members: int, scale: float = 2.0) -> Ensemble:
@@ -174,7 +178,7 @@ def masksembles(model: nn.Module, members: int, scale: float = 2.0) -> Ensemble:
       ValueError: `members` < 1, `scale` < 1; at `init`, a model without `nn.Dropout` of a rate above 0.
     """
     lift = Lift(masks=Masks(members, scale))
-    return Ensemble(model, members, frozenset({"masks"}), lift=lift, norm_over_members=True)
+    return Ensemble(as_linen(model), members, frozenset({"masks"}), lift=lift, norm_over_members=True)
 
 
 def deep_ensemble(model: nn.Module, members: int) -> Ensemble:
@@ -183,14 +187,14 @@ def deep_ensemble(model: nn.Module, members: int) -> Ensemble:
     Raises:
       ValueError: `members` < 1.
     """
-    return Ensemble(model, members, frozenset({"params", "batch_stats"}))
+    return Ensemble(as_linen(model, drawn=True), members, frozenset({"params", "batch_stats"}))
 
 
 def _sharing(model: nn.Module, members: int, lift: Lift, norm: str) -> Ensemble:
     if norm not in ("shared", "per_member"):
         raise ValueError(f"unknown norm {norm!r}; choose 'shared' or 'per_member'")
     per_member = frozenset({"fast"} if norm == "shared" else {"fast", "batch_stats"})
-    return Ensemble(model, members, per_member, lift, norm_over_members=norm == "shared")
+    return Ensemble(as_linen(model), members, per_member, lift, norm_over_members=norm == "shared")
 
 
 def _by_path(init: Init) -> ByPath:

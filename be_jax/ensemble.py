@@ -229,6 +229,9 @@ class Ensemble:
             own = stream in self.per_member or (stream == "fast" and bool(self.per_member))
             rngs[stream] = jax.random.split(stream_key, self.members) if own else stream_key
         args, kwargs = mode_arguments(self.model, train=False)
+        if trained is not None and self.members > 1 and self.is_per_member("params"):
+            checks.warn_of_copies(self.members)
+        trained = getattr(self.model, "trained", None) if trained is None else trained
         given = None if trained is None else jax.tree.map(jnp.asarray, unfreeze(dict(trained)))
 
         def one(rngs: dict[str, jax.Array], x: jax.Array) -> dict[str, Any]:

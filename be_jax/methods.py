@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config")
 
-Training = Literal["pool", "joint", "samples", "cycles"]
-"""How members come about: independent networks, each trained alone ("pool"); all members in one program ("joint"); one
-network, of which they are samples ("samples"); or one network at the end of each of m learning-rate cycles ("cycles").
+Training = Literal["pool", "joint", "samples"]
+"""How members come about: as independent networks, each trained alone ("pool"); together, in one program ("joint"); or
+as samples of one network ("samples").
 """
 
 
@@ -222,13 +222,6 @@ _ROWS = (
         "ensemble of narrow networks",
         Style(_GREEN, "<", ":"),
         lambda model, o: be_jax.deep_ensemble(be_jax.models.widen(model, 1 / math.sqrt(o.members)), o.members),
-    ),
-    Method(
-        "snapshot",
-        "snapshot ensemble",
-        Style(_VERMILION, ">", ":"),
-        lambda model, o: be_jax.deep_ensemble(model, o.members),
-        training="cycles",
     ),
 )
 

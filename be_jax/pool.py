@@ -13,8 +13,8 @@ import numpy as np
 from be_jax.results import PoolScore
 from be_jax.scores import score_predictions
 
-MOST_SUBSETS = 70
-"""All subsets are scored where there are no more, as of 4 out of 8; otherwise a balanced choice of about as many."""
+MOST_SUBSETS = 40
+"""All subsets are scored where there are no more, as of 3 out of 7; otherwise a balanced choice of about as many."""
 
 OF_MEMBERS = ("/log_probs", "/mean", "/variance")
 """How names of arrays end that have members along their first axis; all others are the same for every network."""

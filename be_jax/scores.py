@@ -41,6 +41,23 @@ def score_ood(in_member_log_probs: jax.Array, out_member_log_probs: jax.Array) -
     return {**flat, **_score_members(out_member_log_probs)}
 
 
+def temperature_of(predictions: Mapping[str, np.ndarray]) -> float | None:
+    """The temperature of the members at which their mixture's NLL on `validation` is least; None without that set.
+
+    There is no other definition of "temperature-scaled". Examples whose label has probability 0 in every member are
+    left out, for their loss is infinite at every temperature (`metrics.is_impossible`); NaN where none remain.
+    """
+    if "validation/log_probs" not in predictions:
+        return None
+    return float(_temperature(predictions["validation/log_probs"], predictions["validation/labels"]))
+
+
+@jax.jit
+def _temperature(member_log_probs: jax.Array, labels: jax.Array) -> jax.Array:
+    possible = ~metrics.is_impossible(member_log_probs, labels)
+    return metrics.fit_temperature(member_log_probs, labels, mask=possible)
+
+
 def score_predictions(predictions: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
     """Every score of one run, `{set: {metric: value}}`, from the arrays of its `predictions.npz`.
 
@@ -50,9 +67,9 @@ def score_predictions(predictions: Mapping[str, np.ndarray]) -> dict[str, dict[s
     predictions at that temperature.
     """
     scores = _score_sets({name: array for name, array in predictions.items() if not name.startswith("validation/")})
-    if "validation/log_probs" not in predictions:
+    temperature = temperature_of(predictions)
+    if temperature is None:
         return scores
-    temperature = metrics.fit_temperature(predictions["validation/log_probs"], predictions["validation/labels"])
     scaled = _score_sets(
         {
             name: metrics.temper(array, temperature) if name.endswith("/log_probs") else array

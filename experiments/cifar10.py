@@ -51,12 +51,12 @@ from be_jax.data import (
 )
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
-from be_jax.parallel import Hosts, connect, is_first_host
-from be_jax.report import print_tables
+from be_jax.parallel import Hosts, connect
 from be_jax.results import StudyResult
-from be_jax.study import Execution, Planned, Study, run_study
+from be_jax.run import conclude
+from be_jax.study import Execution, Planned, Study
 from experiments import command_line
-from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, show_report, use_compilation_cache
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the 50,000 training images
 
@@ -138,7 +138,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        check_chosen("methods", self.methods, tuple(set(methods.TABLE) - {"deep_ensemble"}))
+        check_chosen("methods", self.methods, tuple(name for name in methods.TABLE if name != "deep_ensemble"))
         check_chosen("severities", self.severities, range(1, 6))
         known_corruptions = tuple(COLOUR_CORRUPTIONS) if self.shift == "generated" else cifar10_c_corruptions()
         check(
@@ -284,8 +284,9 @@ def make_study(config: Config) -> Study:
 
 
 def run(config: Config) -> StudyResult:
-    """Trains, predicts and scores every method and seed; returns the result and leaves it in the run folder."""
-    return run_study(make_study(config), "experiments.cifar10")
+    """Trains, predicts, scores and judges every method and seed; leaves all of it in the run folder."""
+    result, _ = conclude(make_study(config), "experiments.cifar10")
+    return result
 
 
 def parse(args: Sequence[str] | None = None) -> Config:
@@ -298,11 +299,7 @@ def main() -> None:
     config = parse()
     connect(config.hosts)
     use_compilation_cache()
-    result = run(config)
-    if not is_first_host():
-        return
-    print_tables(result)
-    show_report(result, config.folder)
+    run(config)
 
 
 if __name__ == "__main__":

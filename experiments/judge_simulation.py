@@ -12,6 +12,7 @@ judged. A statement is false where the position is not strictly inside of what i
 import dataclasses
 import json
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,7 +64,7 @@ class Config:
     runs: tuple[Path, ...] = ()
     seeds: tuple[int, ...] = (5, 10, 20, 40)
     networks_per_seed: int = 2
-    repetitions: int = 200
+    repetitions: int = 300
     out: Path = RESULTS / "judge_simulation.json"
 
 
@@ -128,7 +129,7 @@ def simulate(
         said: Counter[str] = Counter()
         reached = []
         for repetition in range(repetitions):
-            random = np.random.default_rng([repetition, seeds, networks, at])
+            random = np.random.default_rng([repetition, seeds, networks, at, zlib.crc32(components.source.encode())])
             drawn = draw(components, seeds, networks, position, random)
             rows, verdicts = judged(drawn, components, config)
             wrong = set[str]().union(
@@ -144,7 +145,7 @@ def simulate(
                     covered[str(row.endpoint)].append(row.position.holds(position))
         rates[str(position)] = {
             "false": {name: _rate(false[name], repetitions) for name in ("any", *sorted(set(false) - {"any"}))},
-            "primary": {words: round(count / repetitions, 3) for words, count in said.most_common()},
+            "primary": {words: round(count / repetitions, 5) for words, count in said.most_common()},
             "endpoints_decided": round(float(np.mean(reached)), 2),
         }
     return {

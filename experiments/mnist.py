@@ -36,11 +36,11 @@ from be_jax.data import (
 )
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
-from be_jax.report import print_tables
 from be_jax.results import StudyResult
-from be_jax.study import Execution, Planned, Study, run_study
+from be_jax.run import conclude
+from be_jax.study import Execution, Planned, Study
 from experiments import command_line
-from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, show_report, use_compilation_cache
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # of the 60,000 training images
 
@@ -194,8 +194,9 @@ def make_study(config: Config) -> Study:
 
 
 def run(config: Config) -> StudyResult:
-    """Trains, predicts and scores every method and seed; returns the result and leaves it in the run folder."""
-    return run_study(make_study(config), "experiments.mnist")
+    """Trains, predicts, scores and judges every method and seed; leaves all of it in the run folder."""
+    result, _ = conclude(make_study(config), "experiments.mnist")
+    return result
 
 
 def parse(args: Sequence[str] | None = None) -> Config:
@@ -207,9 +208,7 @@ def parse(args: Sequence[str] | None = None) -> Config:
 def main() -> None:
     config = parse()
     use_compilation_cache()
-    result = run(config)
-    print_tables(result)
-    show_report(result, config.folder)
+    run(config)
 
 
 if __name__ == "__main__":

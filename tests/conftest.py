@@ -5,6 +5,9 @@ import os
 import shutil
 import tempfile
 
+ON_A_DEVICE = ("test_device", "test_metrics", "test_rank1")
+"""How the names of those files begin whose tests need neither a file nor several devices: `pytest -m device`."""
+
 FAST_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 os.environ["XLA_FLAGS"] = " ".join(
@@ -21,3 +24,9 @@ def pytest_configure() -> None:
     import jax
 
     jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_modifyitems(items: list) -> None:  # type: ignore[type-arg]
+    for item in items:
+        if item.path.name.startswith(ON_A_DEVICE):
+            item.add_marker("device")

@@ -21,7 +21,7 @@ from be_jax.report.columns import percent
 from be_jax.report.tables import tables
 from be_jax.results import PoolRecord, RunRecord, StudyResult
 from be_jax.runs import RunFolder, seed_folder
-from be_jax.scores import score_predictions
+from be_jax.scores import score_predictions, temperature_of
 from be_jax.stats import Judgement, judge_study, networks_of
 
 SEEDS = (42, 69, 123)
@@ -368,3 +368,18 @@ def test_the_page_for_users_names_what_there_is():
         compile(block.split("```")[0], "README.md", "exec")
     for flag in ("--pool", "--single", "--deep-ensemble", "--name", "--out"):
         assert flag in text
+
+
+def test_impossible_validation_examples_are_counted_and_left_out(groups):
+    """One label that no member gives any probability: the temperature is what it is without that example."""
+    (run,) = (dict(each) for each in groups[0][:1])
+    count = 60
+    run |= {"validation/log_probs": run["test/log_probs"][:, :count], "validation/labels": run["test/labels"][:count]}
+    wrong = run["validation/log_probs"].copy()
+    wrong[:, 7, run["validation/labels"][7]] = -np.inf
+    rest = np.arange(count) != 7
+    without = {"validation/log_probs": wrong[:, rest], "validation/labels": run["validation/labels"][rest]}
+    spoiled = {**run, "validation/log_probs": wrong}
+    assert temperature_of(spoiled) == pytest.approx(temperature_of({**run, **without}), rel=1e-5)
+    assert "1 of 60 validation examples have probability 0" in " ".join(audit([spoiled]).caveats)
+    assert not any("probability 0" in caveat for caveat in audit([run]).caveats)

@@ -14,12 +14,12 @@ from rich.console import Console
 from stats_fakes import runs, world
 
 import be_jax.judge
-from be_jax.evaluate import score_predictions
 from be_jax.judge import Config, judge_folder, main
 from be_jax.pool import score_pool
 from be_jax.report.words import endpoint_title, headline
 from be_jax.results import PoolRecord, StudyResult
 from be_jax.runs import seed_folder
+from be_jax.scores import score_predictions
 from be_jax.stats import PARAMETERS, Endpoint, JudgeConfig, Judgement, Weights, judge_results, judge_study
 from be_jax.stats.study import load_from
 from be_jax.stats.weights import JUDGED, MATCHED

@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 from stats_fakes import mean_of, with_blocks
 
-from be_jax.stats.bootstrap import resample, tails
 from be_jax.stats.jackknife import Statistic, p_above, p_below
 
 
@@ -74,26 +73,6 @@ def test_what_methods_share_cancels(random):
 @pytest.mark.parametrize(("value", "p"), [(0.5, 0.0), (0.0, 1.0), (-0.5, 1.0)])
 def test_without_any_variance_the_sign_decides(value, p):
     assert p_above(mean_of([value] * 3)) == p
-
-
-def test_bootstrap_draws_spread_as_the_standard_error_says(random):
-    statistic = mean_of(random.normal(size=(5, 30)) + random.normal(size=(5, 1)))
-    (draws,) = resample([statistic], statistic, 20_000)
-    assert draws.mean() == pytest.approx(statistic.value, abs=0.02)
-    assert draws.std() == pytest.approx(statistic.uncertainty().standard_error, rel=0.03)
-
-
-def test_bootstrap_draws_of_two_statistics_are_of_the_same_units(random):
-    statistic = mean_of(random.normal(size=(5, 30)))
-    draws, doubled = resample([statistic, 2.0 * statistic], statistic, 100)
-    np.testing.assert_allclose(doubled, 2 * draws)
-
-
-def test_tails_put_students_quantile_where_a_normal_curve_has_it(random):
-    statistic = mean_of(random.normal(size=5))
-    lower, upper = tails(statistic, 0.95)
-    assert stats.norm.ppf(upper) == pytest.approx(stats.t.ppf(0.975, 4))
-    assert lower == pytest.approx(1 - upper)
 
 
 def test_a_root_is_of_every_value_and_never_of_less_than_0(random):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from be_jax import metrics
 from be_jax.audit.checks import AuditError
 from be_jax.audit.task import Predictions
 
@@ -26,7 +27,17 @@ def check_distinct(of: str, runs: Sequence[Predictions]) -> None:
 
 def caveats(name: str, runs: Sequence[Predictions]) -> list[str]:
     """Sentences, the gravest first; none where there is nothing to warn of."""
-    return [*_copies(name, runs), *_chance(name, runs)]
+    return [*_copies(name, runs), *_chance(name, runs), *_impossible(runs)]
+
+
+def _impossible(runs: Sequence[Predictions]) -> Iterator[str]:
+    key = "validation/log_probs"
+    counts = [int(np.sum(metrics.is_impossible(run[key], run["validation/labels"]))) for run in runs if key in run]
+    if any(counts):
+        yield (
+            f"{max(counts)} of {runs[0][key].shape[1]:,} validation examples have probability 0 for their label in "
+            "every member; the temperature is fitted without them."
+        )
 
 
 def copies(members: np.ndarray) -> list[list[int]]:

@@ -69,8 +69,8 @@ class Predictor:
         if len(x_shape) != len(shape) + 1 or x_shape[1:] != shape or x_shape[0] < 1 or x_dtype != dtype:
             wanted = ", ".join(["b >= 1", *map(str, shape)])
             raise ArtefactError(f"x must be {dtype} [{wanted}]; got {x_dtype} {list(x_shape)}")
-        if (platform := _platform()) not in self.metadata["platforms"]:
-            raise ArtefactError(f"exported for {', '.join(self.metadata['platforms'])}; this is {platform}")
+        if (here := platform()) not in self.metadata["platforms"]:
+            raise ArtefactError(f"exported for {', '.join(self.metadata['platforms'])}; this is {here}")
         found = self._call(self._weights, x, np.uint32(seed))
         return {name: value for name, value in found.items() if members or name != "member_log_probs"}
 
@@ -104,8 +104,8 @@ def _whole(file: Any) -> np.ndarray:
     return array
 
 
-def _platform() -> str:
-    """As exports name it: ROCm and CUDA are both a "gpu" to jax."""
+def platform() -> str:
+    """The one that programs run on here, as exports name it: "cpu", "cuda", "rocm", "tpu"."""
     backend = jax.default_backend()
     return "cuda" if backend == "gpu" and "rocm" not in jax.local_devices()[0].client.platform_version else backend
 

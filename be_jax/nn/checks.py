@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
 from be_jax.nn.globs import Globs, matches, matches_any
-from be_jax.nn.lift import Lift, Seen
+from be_jax.nn.lift import Foreign, Lift, Seen
 
 
 def check_positive(name: str, value: Any) -> None:
@@ -27,7 +27,7 @@ def check_batch(x: Any) -> None:
 
 def check_logits(model: nn.Module, outputs: Any) -> None:
     """Raises ValueError unless `outputs` are logits `[m, b, c]` with c >= 2."""
-    name = type(model).__name__
+    name = model.class_name if isinstance(model, Foreign) else type(model).__name__
     if not isinstance(outputs, jax.Array):
         raise ValueError(
             f"predict needs logits [b, c]; {name} returns a {type(outputs).__name__}. Wrap it in a model that returns "
@@ -56,6 +56,15 @@ def check_trained(trained: Mapping[str, Any], plain: Mapping[str, Any]) -> None:
             f"`trained` must be the variables of the plain model, {{{', '.join(map(repr, plain))}}}: "
             f"{'; '.join(wrong[:3])}{more}"
         )
+
+
+def warn_of_copies(members: int) -> None:
+    """Warns that members of a deep ensemble start as copies of one trained network."""
+    warnings.warn(
+        f"all {members} members start as copies of the trained network, and stay copies unless they see examples of "
+        "their own (x_per_member) or draw dropout masks; batch_ensemble and last_layer spread members around it",
+        stacklevel=4,
+    )
 
 
 def check_seen(

@@ -57,7 +57,7 @@ def conv_general_dilated(
 ) -> jax.Array:
     """`lax.conv_general_dilated`, through `conv2d` where that covers it: for `flax.linen.Conv`'s field of that name."""
     plain = set(lhs_dilation or (1,)) == set(rhs_dilation or (1,)) == {1} and feature_group_count == 1
-    plain &= options.get("batch_group_count", 1) == 1
+    plain &= options.get("batch_group_count", 1) == 1 and options.get("out_sharding") is None
     plain &= options.get("precision") is None and options.get("preferred_element_type") is None
     labels = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     if plain and lhs.ndim == 4 and labels == lax.conv_dimension_numbers(lhs.shape, rhs.shape, NHWC):

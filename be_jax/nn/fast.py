@@ -5,7 +5,7 @@ Every rule keeps the layer's own bias as it is, counted once and unscaled, besid
 
 import dataclasses
 import math
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -85,7 +85,7 @@ class FullRank:
     def linear(self, layer: Linear) -> jax.Array:
         """See `FastWeights`."""
         call = layer.call
-        if "dot_general" not in {field.name for field in dataclasses.fields(call.module)}:
+        if not layer.is_dense:
             raise ValueError(
                 "full_rank is for models of dense layers: a kernel per member makes convolutions grouped and slow; "
                 f"keep {call.path!r} shared by shared=({call.path!r},)"
@@ -93,12 +93,10 @@ class FullRank:
         init = init_of(call.path, "init", self.init)
         mask = call.own(FAST, "mask", (*layer.inputs, *layer.outputs), init.sample)
 
-        def masked(x: jax.Array, kernel: jax.Array, dimension_numbers: object, precision: object = None) -> jax.Array:
-            kernel = kernel * mask.astype(kernel.dtype)
-            return jax.lax.dot_general(x, kernel, dimension_numbers, precision=precision)  # type: ignore[arg-type]
+        def masked(x: jax.Array, kernel: jax.Array, dimension_numbers: Any, **options: Any) -> jax.Array:
+            return jax.lax.dot_general(x, kernel * mask.astype(kernel.dtype), dimension_numbers, **options)
 
-        if call.module.is_initializing():
-            layer.run(layer.x)
+        layer.make_parameters()
         return add_biases(layer, layer.run(layer.x, dot_general=masked, use_bias=False))
 
     def embed(self, call: Call) -> None:
@@ -119,7 +117,7 @@ class LowRankSum:
     def linear(self, layer: Linear) -> jax.Array | None:
         """See `FastWeights`."""
         call, k = layer.call, self.rank
-        if "dot_general" not in {field.name for field in dataclasses.fields(call.module)}:
+        if not layer.is_dense:
             return None
         of_a, of_b = 1 / math.prod(layer.inputs) ** 0.5, self.std / k**0.5
         a = call.own(FAST, "a", (k, *layer.inputs), lambda *draw: of_a * jax.random.normal(*draw))

@@ -19,7 +19,7 @@ def plain_parameters(params: Mapping[str, Any], fast: Mapping[str, Any]) -> dict
     for itself stand at their place. The layers of an `nn.scan` over axis 0 are folded one by one.
 
     Raises:
-      ValueError: a layer that multiplies by another kernel than the stored one has fast weights.
+      ValueError: a layer that multiplies by another kernel than one stored for it alone has fast weights.
     """
     plain = {**flatten_dict(dict(fast)), **flatten_dict(dict(params))}
     for path in flatten_dict(dict(fast)):
@@ -43,6 +43,11 @@ def plain_parameters(params: Mapping[str, Any], fast: Mapping[str, Any]) -> dict
 
 def _fold_kernel(plain: dict[Path, Any], fast: Mapping[str, Any], layer: Path) -> None:
     own, path = _at(fast, layer), (*layer, "kernel")
+    if path not in plain:
+        raise ValueError(
+            f"the layer {'/'.join(layer)!r} has its kernel from another, with fast weights of its own, so that no "
+            "parameters of the plain model compute this member; use apply or predict"
+        )
     for name in set(own) & {"r", "s", "mask", "a", "b"}:
         del plain[(*layer, name)]
     if "mask" in own:

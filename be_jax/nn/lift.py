@@ -1,7 +1,7 @@
 """One member of an ensemble, computed by a plain model: what happens in each layer that is met on the way."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -67,21 +67,45 @@ class Conditions:
 
 def lifted(lift: Lift, conditions: Conditions, seen: Seen | None = None) -> Any:
     """The context in which a plain model computes one member; to be entered inside the function that is vmapped."""
-    return intercept(_Handlers(lift, conditions, Seen() if seen is None else seen).by_method())
+    return intercept(Handlers(lift, conditions, Seen() if seen is None else seen).by_method())
+
+
+class Foreign(nn.Module):
+    """A model that is not made of linen's layers: it is told of the lift, and follows it by itself."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> Any:
+        return self.under(None, Conditions(), Seen(), x, train)
+
+    @property
+    def class_name(self) -> str:
+        """Of the model, as its author calls it."""
+        raise NotImplementedError
+
+    def under(self, lift: Lift | None, conditions: Conditions, seen: Seen, x: jax.Array, train: bool = False) -> Any:
+        """`self(x, train)` of one member; of the plain model where `lift` is None."""
+        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
-class _Handlers:
+class Handlers:
+    """What happens in each layer of a kind, under one lift."""
+
     lift: Lift
     conditions: Conditions
     seen: Seen
 
     def by_method(self) -> Mapping[Method, Handler]:
+        """A handler for each method of flax that the lift knows."""
         handlers: dict[Method, Handler] = dict.fromkeys(linear.METHODS, self.linear)
         handlers |= dict.fromkeys((nn.Embed.__call__, nn.Embed.attend), self.embed)
         handlers |= {norm.__call__: self.norm for norm in _NORMS}  # type: ignore[misc]
         handlers |= {nn.Dropout.__call__: self.dropout, nn.MultiHeadDotProductAttention.__call__: self.attention}
-        return handlers | {nn.RNN.__call__: self.recurrence}
+        return handlers | {nn.RNN.__call__: self.recurrence, Foreign.__call__: self.foreign}
+
+    def foreign(self, call: Call) -> Any:
+        under = call.module.under  # type: ignore[attr-defined]
+        return under(self.lift, self.conditions, self.seen, *call.args, **call.kwargs)
 
     def linear(self, call: Call) -> Any:
         layer = Linear.of(call)
@@ -122,10 +146,7 @@ class _Handlers:
         if self.conditions.data_axis is None or deterministic or not 0 < module.rate < 1:
             return call.run(x, deterministic, rng, fields={"deterministic": None})
         key = call.scope.make_rng(module.rng_collection) if rng is None else rng
-        broadcast = {axis % x.ndim for axis in module.broadcast_dims}
-        shape = tuple(1 if axis in broadcast else size for axis, size in enumerate(x.shape))
-        keep = _bernoulli(key, 1 - module.rate, shape, None if 0 in broadcast else self.conditions.data_axis)
-        return jnp.where(keep, x / (1 - module.rate), 0)
+        return drop(x, key, module.rate, module.broadcast_dims, self.conditions.data_axis)
 
     def attention(self, call: Call) -> Any:
         module: Any = call.module
@@ -150,6 +171,14 @@ class _Handlers:
     def _note(self, call: Call, is_lifted: bool) -> None:
         self.seen.layers.pop(call.path, None)  # a layer that is called again is the last one
         self.seen.layers[call.path] = (type(call.module).__name__, is_lifted)
+
+
+def drop(x: jax.Array, key: jax.Array, rate: float, broadcast_dims: Sequence[int], data_axis: str) -> jax.Array:
+    """Dropout of `x [b, ...]`, a device's share of a batch: its rows of the mask of the global batch."""
+    broadcast = {axis % x.ndim for axis in broadcast_dims}
+    shape = tuple(1 if axis in broadcast else size for axis, size in enumerate(x.shape))
+    keep = _bernoulli(key, 1 - rate, shape, None if 0 in broadcast else data_axis)
+    return jnp.where(keep, x / (1 - rate), 0)
 
 
 def _bernoulli(key: jax.Array, p: float, shape: tuple[int, ...], data_axis: str | None) -> jax.Array:

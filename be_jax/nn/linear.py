@@ -45,7 +45,7 @@ class Linear:
     def of(cls, call: Call) -> "Linear | None":
         """The call as that of a linear layer; None where features are not last, or kernels are local."""
         module: Any = call.module
-        x = _input(call)
+        x = input_of(call)
         features = (module.features,) if isinstance(module.features, int) else tuple(module.features)
         inputs: Shape = x.shape[-1:]
         stored = type(module).param is nn.Module.param
@@ -64,7 +64,17 @@ class Linear:
     @property
     def x(self) -> jax.Array:
         """The input."""
-        return _input(self.call)
+        return input_of(self.call)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it multiplies by its kernel as a matrix."""
+        return self.call.method in METHODS[:2]
+
+    def make_parameters(self) -> None:
+        """At initialisation, makes all its parameters."""
+        if self.call.module.is_initializing():
+            self.run(self.x)
 
     def run(self, x: jax.Array, **fields: Any) -> jax.Array:
         """The layer as it is, its bias included."""
@@ -74,9 +84,8 @@ class Linear:
 
     def run_without_bias(self, x: jax.Array) -> jax.Array:
         """The layer, which is linear then. At initialisation all its parameters are made."""
-        module: Any = self.call.module
-        if module.use_bias and module.is_initializing():
-            self.run(x)
+        if self.call.module.use_bias:  # type: ignore[attr-defined]
+            self.make_parameters()
         return self.run(x, use_bias=False)
 
     def bias(self) -> jax.Array | None:
@@ -95,6 +104,7 @@ def hooks(call: Call, of_method: Hooks = _OF_ALL) -> dict[str, Any]:
     return {} if own else {field: function}
 
 
-def _input(call: Call) -> jax.Array:
+def input_of(call: Call) -> jax.Array:
+    """What the layer is called with."""
     x: jax.Array = call.args[0] if call.args else call.kwargs["inputs"]
     return x

@@ -9,16 +9,16 @@ _TRAIN = ("train", "training", "is_training")
 _DETERMINISTIC = "deterministic"
 
 
-def mode_arguments(model: nn.Module, train: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def mode_arguments(model: Any, train: bool, kind: type = nn.Module) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """What `model(x, ...)` takes beside `x`: positional and keyword arguments that say whether it trains.
 
     An argument named `train` (or `training`, `is_training`) gets `train`, one named `deterministic` its negation, by
     position where it is the second and keyword elsewhere; a model with neither gets nothing.
 
     Raises:
-      ValueError: the model takes no `x`, or needs an argument that is none of these.
+      ValueError: the model is none of this kind, takes no `x`, or needs an argument that is none of these.
     """
-    first, *others = _parameters(model)
+    first, *others = _parameters(model, kind)
     del first
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
@@ -41,9 +41,12 @@ def mode_arguments(model: nn.Module, train: bool) -> tuple[tuple[Any, ...], dict
     return tuple(args), kwargs
 
 
-def _parameters(model: nn.Module) -> list[inspect.Parameter]:
-    callable_ = isinstance(model, nn.Module) and callable(model)
+def _parameters(model: Any, kind: type) -> list[inspect.Parameter]:
+    callable_ = isinstance(model, kind) and callable(model)
     parameters = list(inspect.signature(type(model).__call__).parameters.values())[1:] if callable_ else []
     if not parameters or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
-        raise ValueError(f"an ensemble is made from a flax.linen module `model(x)`; got {model!r}")
+        raise ValueError(
+            f"an ensemble is made from a flax.linen module `model(x)`; got {model!r}. One of flax.nnx will do, or a "
+            "function `rngs -> module` that makes it"
+        )
     return parameters

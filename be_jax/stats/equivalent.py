@@ -16,9 +16,8 @@ from scipy.optimize import isotonic_regression
 
 from be_jax.metrics import registry
 from be_jax.pool import OF_MEMBERS
-from be_jax.stats.bootstrap import resample, tails
 from be_jax.stats.config import OOD, Endpoint
-from be_jax.stats.jackknife import Statistic
+from be_jax.stats.jackknife import Statistic, covariances, quantile, weighted
 from be_jax.stats.sample import Sample, of_pool
 from be_jax.stats.scores import Predictions, Scores, score_run, set_names
 
@@ -31,6 +30,8 @@ SCALES = (
     Endpoint(OOD, "auroc_epistemic"),
 )
 """The scores by which equivalents are given; of predictions without a temperature the raw ones."""
+
+_STEPS = 50  # sizes that are tried, from one network to the next
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +113,8 @@ def deep_ensemble_equivalent(
 ) -> Equivalent:
     """The number of networks whose deep ensemble scores as the method does.
 
-    The interval comes from resampling the method's runs, the networks and the examples together.
+    The interval holds every size whose deep ensembles are not told from the method, over the method's runs, the
+    networks and the examples together.
 
     Args:
       method: its runs.
@@ -127,17 +129,30 @@ def deep_ensemble_equivalent(
         return Equivalent(math.nan, math.nan, math.nan, int(sizes[-1]))
     scale = np.array([statistic.value for statistic in of_sizes])
     value = _where(own.value, scale, sizes)
-    low = min(int(value) - 1, len(sizes) - 2)
-    weight = value - sizes[low]
-    contrast = own - ((1 - weight) * of_sizes[low] + weight * of_sizes[low + 1])
-    lower = upper = math.nan
-    if all(count > 1 for count in contrast.units.values()):
-        drawn, *drawn_scales = resample([own, *of_sizes], contrast)
-        values = [_where(at, np.array(levels), sizes) for at, *levels in zip(drawn, *drawn_scales, strict=True)]
-        lower, upper = map(float, np.quantile(values, tails(contrast, confidence)))
+    lower, upper = _not_rejected([own, *of_sizes], value, confidence)
     ends = isotonic_regression(scale).x
     beyond = "<" if own.value < ends[0] else ">" if own.value > ends[-1] else ""
     return Equivalent(value, lower, upper, int(sizes[-1]), beyond)
+
+
+def _not_rejected(statistics: list[Statistic], value: float, confidence: float) -> tuple[float, float]:
+    """The smallest and the largest size whose ensembles are not told from the method by a two-sided test.
+
+    Args:
+      statistics: of the method, then of every size from 1 on; straight lines between.
+      value: the estimate, which is always between them.
+      confidence: of the interval.
+    """
+    largest = len(statistics) - 1
+    if any(count < 2 for statistic in statistics for count in statistic.units.values()):
+        return math.nan, math.nan
+    sizes = np.linspace(1, largest, _STEPS * (largest - 1) + 1)
+    on_scale = np.maximum(0.0, 1.0 - np.abs(sizes[:, None] - np.arange(1, largest + 1)))
+    weights = np.concatenate([np.ones((len(sizes), 1)), -on_scale], axis=1)
+    contrasts = weights @ [statistic.value for statistic in statistics]
+    variance, freedom = weighted(covariances(statistics), weights).combined()
+    inside = sizes[np.abs(contrasts) <= quantile(freedom, confidence) * np.sqrt(variance)]
+    return float(min([value, *inside])), float(max([value, *inside]))
 
 
 def _where(level: float, scale: np.ndarray, sizes: np.ndarray) -> float:

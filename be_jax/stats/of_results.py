@@ -190,7 +190,8 @@ def weights_of(
     """Of those methods whose weights were measured, their samples and the deep ensembles'."""
     if weights is None:
         return {}
-    pool = runs[SINGLE] if pooled else None
+    networks = {seed for unit in weights.scores.get(DEEP_ENSEMBLE, ()) for seed in unit}
+    pool = [seed for seed in runs[SINGLE] if seed in networks] if pooled else None
     found = {
         name: weights.samples(name, runs[name], seeds_factor(name), pool=pool, joint=runs.get(DEEP_ENSEMBLE, ()))
         for name in methods

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from be_jax import metrics
+from be_jax.scores import temperature_of
 from be_jax.stats.config import OOD
 
 BLOCKS = 50
@@ -65,19 +66,6 @@ def score_run(predictions: Predictions, sets: Collection[str] | None = None) -> 
 def set_names(predictions: Predictions) -> list[str]:
     """The sets that were predicted."""
     return [key.removesuffix("/log_probs") for key in predictions if key.endswith("/log_probs")]
-
-
-def temperature_of(predictions: Predictions) -> float | None:
-    """The temperature of the members at which their mixture's NLL on `validation` is least; None without that set.
-
-    There is no other definition of "temperature-scaled" here: of `be_jax.metrics.fit_temperature` and `temper`.
-    """
-    if "validation/log_probs" not in predictions:
-        return None
-    return float(_fit(predictions["validation/log_probs"], predictions["validation/labels"]))
-
-
-_fit = jax.jit(metrics.fit_temperature)
 
 
 def quality_scores(log_probs: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """A finished study judged from its predictions."""
 
 import functools
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from be_jax.files import seed_folder
 from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResult
 from be_jax.stats import controls
 from be_jax.stats.config import JudgeConfig
+from be_jax.stats.convergence import undertrained as not_trained
 from be_jax.stats.equivalent import FEWEST_NETWORKS, networks_of, size_curve
 from be_jax.stats.judge import Progress, Samples, judge, silently
 from be_jax.stats.judgement import Judgement
@@ -45,8 +47,9 @@ def judge_study(
       load: predictions of a run; from the folder where not given.
       config: level, margin, endpoints.
       weights: what was measured on weights; `weights.json` in the folder where not given and there.
-      at_start: `{method: {(set, metric): score before training}}` of the endpoints of C3 and C4.
-      undertrained: methods that are not judged, perhaps each with the reason.
+      at_start: `{method: {(set, metric): score before training}}` of the endpoints of C3 and C4; `start.json` in the
+        folder where not given and there.
+      undertrained: methods that are not judged, perhaps each with the reason, beside those whose curves say so.
       joint: whether deep ensembles that were trained as such are the reference, and not the pool's.
       progress: wraps what takes long.
 
@@ -81,6 +84,8 @@ def collect(
 ) -> tuple[Samples, StudyResult]:
     """What `judge_study` compares, and the study's result; arguments and errors as there."""
     folder = study if isinstance(study, Path) else None
+    is_told = isinstance(undertrained, Mapping)
+    named = dict(undertrained) if is_told else dict.fromkeys(undertrained, "named by the user")  # type: ignore[arg-type]
     result = StudyResult.load(folder / "results.json") if folder else study
     assert isinstance(result, StudyResult)
     load = load or (load_from(folder) if folder else None)
@@ -114,9 +119,9 @@ def collect(
         of(COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
         controls.positive(networks, size, primary) if pooled else None,
         weights_of(weights, list(methods), runs, pooled),
-        at_start or {},
+        at_start or (start_in(folder) if folder else {}),
         curve,
-        undertrained if isinstance(undertrained, Mapping) else dict.fromkeys(undertrained, "named by the study"),
+        not_trained(result) | named,
     )
     return samples, result
 
@@ -126,6 +131,15 @@ def members_of(result: StudyResult) -> int:
     if "members" not in result.config:
         raise ValueError(f"the study's configuration has no `members`; it has {', '.join(result.config)}")
     return int(result.config["members"])
+
+
+def start_in(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
+    """What the study measured before training; empty where it did not."""
+    path = folder / "start.json"
+    if not path.exists():
+        return {}
+    record = json.loads(path.read_text())
+    return {name: {tuple(place.split(" ")): v for place, v in of.items()} for name, of in record.items()}  # type: ignore[misc]
 
 
 def load_from(folder: Path) -> Load:

@@ -46,7 +46,7 @@ class Weights(NamedTuple):
 
         Args:
           method, seeds, factor: the method, its runs, and the name of its seeds as units.
-          pool: seeds of the pool's networks; None where deep ensembles are runs of their own.
+          pool: seeds of the pool's networks that were measured; None where deep ensembles are runs of their own.
           joint: those runs.
 
         Raises:

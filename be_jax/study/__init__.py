@@ -1,20 +1,16 @@
 """A study: what an experiment describes, and the library trains, predicts, scores and records."""
 
 from be_jax.provenance import environment, provenance
-from be_jax.study.convergence import Convergence, convergence, undertrained
 from be_jax.study.study import Execution, Study, run_study
 from be_jax.study.training import Planned, kept_weights, run_method
 
 __all__ = [
-    "Convergence",
     "Execution",
     "Planned",
     "Study",
-    "convergence",
     "environment",
     "kept_weights",
     "provenance",
     "run_method",
     "run_study",
-    "undertrained",
 ]

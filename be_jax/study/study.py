@@ -209,21 +209,19 @@ def _train_group(
 
 
 def _score_pool(study: Study, records: Sequence[RunRecord]) -> list[PoolRecord]:
-    """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge."""
+    """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge.
+
+    Shifted sets, which are the many, are scored for single networks and for as many as the other methods have.
+    """
     if any(method.name == DEEP_ENSEMBLE for method in study.methods):
         return []
     whole = [record for record in records if record.method == POOL and record.status != "diverged"]
     networks = [read_npz(seed_folder(study.folder / POOL, r.seed) / "predictions.npz") for r in whole]
+    few = [{name: a for name, a in each.items() if not name.startswith("shift/")} for each in networks]
     seeds = tuple(record.seed for record in whole)
     pool = []
     sizes = range(1, min(len(whole), 2 * study.members) + 1)
     for size in track(sizes, description="scoring deep ensembles", disable=not is_first_host()):
-        scores = score_pool(networks, size)
-        kept = {name: values for name, values in scores.items() if size == study.members or _is_summary(name)}
-        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, kept))
+        used = networks if size in (1, study.members) else few
+        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, score_pool(used, size)))
     return pool
-
-
-def _is_summary(name: str) -> bool:
-    """Whether this is not the score of one corruption alone."""
-    return not name.startswith("shift/") or name.startswith("shift/severity_")

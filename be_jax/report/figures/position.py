@@ -8,13 +8,15 @@ from matplotlib.axes import Axes
 
 from be_jax.report.figures.illustration import FONT_SIZE, Illustration, new_figure
 from be_jax.report.methods import Style, label, styles
-from be_jax.report.words import conditions, control_sentence, endpoint_title
-from be_jax.results import COPIES, DEEP_ENSEMBLE, StudyResult
+from be_jax.report.words import conditions, control_sentence, table_title
+from be_jax.results import StudyResult
 from be_jax.stats import Endpoint, Interval, Judgement
+from be_jax.stats.controls import NEGATIVE, POSITIVE
 
 SHOWN = (-1.0, 2.0)
 """What is always in view: a single model's place and a deep ensemble's, and as much again on either side."""
 _SINGLE, _DEEP = "#000000", "#009E73"
+_CONTROLS = {NEGATIVE: Style("#595959", "x", "-"), POSITIVE: Style("#595959", "+", "-")}
 
 
 class _Line(NamedTuple):
@@ -23,17 +25,25 @@ class _Line(NamedTuple):
     name: str
     style: Style
     position: Interval
+    decided: bool
 
 
 def positions(result: StudyResult, judgement: Judgement) -> Illustration:
     """A band for each endpoint with a line for each method, and one for the controls at the bottom."""
     names = tuple(each.name for each in judgement.methods)
-    looks = styles((*names, COPIES, DEEP_ENSEMBLE))
-    bands = [(endpoint_title(e), _lines(result, judgement, e, looks)) for e in judgement.config.quality]
+    looks = styles(names)
+    bands = [(table_title(e), _lines(result, judgement, e, looks)) for e in judgement.config.quality]
     run = [control for control in judgement.controls if control.position.pieces]
-    marks = {0.0: looks[COPIES], 1.0: looks[DEEP_ENSEMBLE]}
     if run:
-        bands.append(("controls", [_Line(each.name, marks[each.expected], each.position) for each in run]))
+        bands.append(
+            (
+                "controls",
+                [
+                    _Line(f"{each.name} (control)", _CONTROLS[each.name], each.position, each.passed is True)
+                    for each in run
+                ],
+            )
+        )
     low, high = _view([line.position for _, lines in bands for line in lines])
     rows = sum(max(1, len(lines)) for _, lines in bands)
     figure = new_figure(1.3 + 0.21 * rows + 0.17 * len(bands))
@@ -51,6 +61,7 @@ def positions(result: StudyResult, judgement: Judgement) -> Illustration:
         at += (not lines) + 0.8
     axes.set(xlim=(low, high), ylim=(at - 0.9, -0.9))
     axes.set_yticks([place for place, _ in ticks], [title for _, title in ticks], fontsize=FONT_SIZE)
+    axes.get_yticklabels()[0].set_fontweight("bold")
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=FONT_SIZE)
     axes.set_xlabel("gain recovered, % of the deep ensemble's over a single model", fontsize=FONT_SIZE)
@@ -73,20 +84,22 @@ def positions(result: StudyResult, judgement: Judgement) -> Illustration:
     return Illustration(
         "position",
         "Where each method stands, from a single model (0) to a deep ensemble (100)",
-        f"{conditions(judgement.config)} Grey bands: equivalent to either. An arrow: the interval goes on beyond the "
-        f"edge; no mark: {_why_no_mark()}. Controls: {controls}.",
+        f"{conditions(judgement.config)} The first, bold, is the primary endpoint. A filled mark: decided, or a "
+        "control that passed. Grey bands: equivalent to either. An arrow: the interval goes on beyond the edge; no "
+        f"mark: the score was not measured, or the deep ensemble is worse by it. Controls: {controls}.",
         f"Intervals of {', '.join(label(result, name) for name in names)} by {shown}.",
         figure,
     )
 
 
-def _why_no_mark() -> str:
-    return "the score was not measured, or the deep ensemble gains nothing by it"
-
-
 def _lines(result: StudyResult, judgement: Judgement, endpoint: Endpoint, looks: dict[str, Style]) -> list[_Line]:
-    rows = [(each.name, each.row(*endpoint)) for each in judgement.methods]
-    return [_Line(label(result, name), looks[name], row.position) for name, row in rows if row and row.position.pieces]
+    lines = []
+    for judged in judgement.methods:
+        row, stated = judged.row(*endpoint), judged.verdict("C2").words.values()
+        if row and row.position.pieces:
+            decided = any(endpoint in endpoints for endpoints in stated)
+            lines.append(_Line(label(result, judged.name), looks[judged.name], row.position, decided))
+    return lines
 
 
 def _view(drawn: Sequence[Interval]) -> tuple[float, float]:
@@ -131,8 +144,9 @@ def _draw(axes: Axes, at: float, line: _Line, low: float, high: float) -> None:
         [at] if visible else [],
         marker=style.marker,
         color=style.colour,
+        markerfacecolor=style.colour if line.decided else "white",
         linestyle="none",
         markersize=5.5,
-        label=line.name,
         zorder=4,
     )
+    axes.plot([], [], marker=style.marker, color=style.colour, linestyle="none", markersize=5.5, label=line.name)

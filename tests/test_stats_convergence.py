@@ -6,7 +6,7 @@ import math
 import pytest
 
 from be_jax.results import RunRecord, StudyResult
-from be_jax.study import convergence, undertrained
+from be_jax.stats.convergence import convergence, undertrained
 
 IGNORANT = math.log(10)
 
