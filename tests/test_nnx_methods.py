@@ -9,6 +9,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 from jax import lax
@@ -230,3 +231,17 @@ def test_a_shared_kernel_steps_as_that_of_a_single_network():
         before, after = (getattr(module, layer).kernel[...], single.weights["params"][layer]["kernel"])
         assert jnp.abs(after - before).max() > 1e-4
         np.testing.assert_allclose(several.weights["params"][layer]["kernel"], after, rtol=1e-4, atol=1e-6)
+
+
+def test_a_loop_of_ones_own_trains_a_module_and_leaves_it_as_it_is():
+    module, before = plain(Attention)
+    x, labels = inputs(Attention), jnp.arange(6) % 5
+    ensemble, optimizer = be_jax.batch_ensemble(module, M), optax.adam(0.01)
+    state = be_jax.create_state(ensemble, optimizer, KEY, x)
+    step, losses = be_jax.train_step(ensemble, optimizer), []
+    for i in range(20):
+        state, loss = step(state, x, labels, jax.random.key(i))
+        losses.append(float(loss))
+    assert losses[-1] < 0.7 * losses[0]
+    module.eval()
+    np.testing.assert_array_equal(module(x), before)
