@@ -14,8 +14,21 @@ RANKS = [
     ("conv", "rank1", "metrics", "config", "fast_init", "keys"),
     ("layers", "ensemble", "full_rank", "models", "cost"),
     ("likelihood", "optim", "repulsion", "train", "parallel"),
-    ("checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "study", "report", "parameter_space", "judge"),
-    ("audit", "export"),
+    (
+        "checkpoint",
+        "runs",
+        "results",
+        "data",
+        "evaluate",
+        "fit",
+        "pool",
+        "study",
+        "report",
+        "parameter_space",
+        "judge",
+        "export",
+    ),
+    ("audit",),
 ]
 RANK_OF = {name: rank for rank, names in enumerate(RANKS) for name in names}
 ALLOWED = {
