@@ -5,13 +5,20 @@ array, and their digest. What does not match is refused, and nothing on disk is 
 """
 
 import hashlib
-from collections.abc import Mapping
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+
+from be_jax.files import checksum_of, write_atomically
+from be_jax.identity import differences
 
 FORMAT = "be_jax/1"
 
@@ -27,11 +34,15 @@ class CheckpointFolder:
       folder: where they are, created at the first save.
       config: JSON-compatible record of what determines the arrays; restoring demands the same.
       keep: how many to keep.
+      defaults: of fields that `config`, or a checkpoint from before they existed, does not name.
     """
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], keep: int = 2) -> None:
+    def __init__(
+        self, folder: Path, config: Mapping[str, Any], keep: int = 2, defaults: Mapping[str, Any] | None = None
+    ) -> None:
         self._folder = Path(folder).absolute()
         self._config = dict(config)
+        self._defaults = defaults
         self._keep = keep
 
     def steps(self) -> list[int]:
@@ -41,7 +52,11 @@ class CheckpointFolder:
         return sorted(int(path.name) for path in self._folder.iterdir() if path.is_dir() and path.name.isdigit())
 
     def save(self, step: int, tree: Any) -> None:
-        """Writes `tree` as checkpoint `step`; removes the oldest one past `keep`."""
+        """Writes `tree` as checkpoint `step`; removes the oldest one past `keep`.
+
+        Raises:
+          OSError: it cannot be written; names the folder.
+        """
         leaves = _leaves(tree)
         manifest = {
             "format": FORMAT,
@@ -51,10 +66,13 @@ class CheckpointFolder:
         }
         state = {_slot(i): leaf for i, leaf in enumerate(leaves.values())}
         options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, enable_async_checkpointing=False)
-        with ocp.CheckpointManager(self._folder, options=options) as manager:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with _plainly_named(self._folder) as folder, ocp.CheckpointManager(folder, options=options) as manager:
             manager.save(
                 step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(manifest))
             )
+        where = self._folder / str(step)
+        write_atomically(where / _CHECKSUMS, json.dumps(_checksums(where)))
 
     def restore(self, step: int, like: Any) -> Any:
         """The tree saved at `step`, with the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).
@@ -69,24 +87,23 @@ class CheckpointFolder:
             raise CheckpointError(
                 f"{where} was not written by be_jax: format {manifest.get('format')!r}, not {FORMAT!r}"
             )
-        if differences := config_differences(manifest["config"], self._config):
-            raise CheckpointError(f"{where} was made with another configuration: {differences}. {_ADVICE}")
+        if differ := differences(manifest["config"], self._config, self._defaults):
+            raise CheckpointError(f"{where} was made with another configuration: {differ}. {_ADVICE}")
         wanted = _described(_leaves(like, convert=False))
         if manifest["arrays"] != wanted:
-            raise CheckpointError(
-                f"{where} holds other arrays: {config_differences(manifest['arrays'], wanted)}. {_ADVICE}"
-            )
+            raise CheckpointError(f"{where} holds other arrays: {differences(manifest['arrays'], wanted)}. {_ADVICE}")
         leaves = [arrays.get(_slot(i)) for i in range(len(wanted))]
         if any(leaf is None for leaf in leaves) or _digest(leaves) != manifest["sha256"]:
             raise CheckpointError(f"{where} is damaged: its arrays do not match their digest. {_ADVICE}")
         return jax.tree.unflatten(jax.tree.structure(like), leaves)
 
     def _read(self, where: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        _check_files(where)
         handler = ocp.CompositeCheckpointHandler()
         args = ocp.args.Composite(state=ocp.args.StandardRestore(), manifest=ocp.args.JsonRestore())
         try:
-            with ocp.Checkpointer(handler) as checkpointer:
-                restored = checkpointer.restore(where, args=args)
+            with _plainly_named(where) as folder, ocp.Checkpointer(handler) as checkpointer:
+                restored = checkpointer.restore(folder, args=args)
         except Exception as error:  # orbax raises many kinds, which share no base class
             raise CheckpointError(f"{where} cannot be read: {type(error).__name__}: {error}. {_ADVICE}") from error
         if not restored.state or not isinstance(restored.manifest, dict):
@@ -94,19 +111,41 @@ class CheckpointFolder:
         return restored.state, restored.manifest
 
 
+_CHECKSUMS = "files.json"
 _ADVICE = "It was left as it was; move it away to train anew, or choose another output folder"
 
 
-def config_differences(saved: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> str:
-    """What differs between two nested records, as "name: saved here, wanted there", or "" where they are equal."""
-    parts = []
-    for name in sorted(saved.keys() | wanted.keys()):
-        here, there = saved.get(name, "absent"), wanted.get(name, "absent")
-        if isinstance(here, Mapping) and isinstance(there, Mapping):
-            parts.append(config_differences(here, there, f"{prefix}{name}."))
-        elif here != there:
-            parts.append(f"{prefix}{name}: {here!r} there, {there!r} here")
-    return "; ".join(part for part in parts if part)
+def _checksums(where: Path) -> dict[str, str]:
+    files = (path for path in sorted(where.rglob("*")) if path.is_file() and path.name != _CHECKSUMS)
+    return {path.relative_to(where).as_posix(): checksum_of(path) for path in files}
+
+
+def _check_files(where: Path) -> None:
+    """Raises CheckpointError unless the files are those that were written.
+
+    Orbax finds damage too, but prints the tracebacks of its threads. A checkpoint without checksums (one from before
+    there were any, or whose process was killed before it wrote them) is left to it, and to the digest of its arrays.
+    """
+    try:
+        wanted = json.loads((where / _CHECKSUMS).read_bytes())
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise CheckpointError(f"{where / _CHECKSUMS} is damaged: {error}. {_ADVICE}") from error
+    if differ := differences(wanted if isinstance(wanted, dict) else {}, _checksums(where)):
+        raise CheckpointError(f"{where} is damaged: checksums of files differ: {differ}. {_ADVICE}")
+
+
+@contextmanager
+def _plainly_named(folder: Path) -> Iterator[Path]:
+    """The folder under a name that orbax understands: it takes `[x]` for a pattern, `x:/` for a protocol."""
+    if re.fullmatch(r"[\w\s/.,+=@~-]*", str(folder)):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="be_jax_") as temporary:
+        link = Path(temporary) / folder.name
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
 
 
 def _leaves(tree: Any, *, convert: bool = True) -> dict[str, Any]:

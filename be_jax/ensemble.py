@@ -1,42 +1,58 @@
 """The lift: a method is where the member axis lives, nothing else.
 
-A model is written for one member. Each constructor below is a row of one table: it names the variable collections
-that every member has for itself; all others are shared. Everything else is the same code.
+A model is written for one member. Each constructor in `be_jax.construct` is a row of one table: it says which
+collections of variables every member has for itself, and what it does in the layers of the model; all else is shared,
+and everything after it is the same code.
 
-| method         | `params` (kernels) | `fast` (r, s, bias) | `batch_stats`          | what differs between members   |
-|----------------|--------------------|---------------------|------------------------|--------------------------------|
-| single         | shared             | absent              | shared                 | nothing: there is one          |
-| mc_dropout     | shared             | absent              | shared                 | the dropout key, at prediction |
-| batch_ensemble | shared             | per member          | shared, or per member  | rank-1 fast weights            |
-| deep_ensemble  | per member         | absent              | per member             | everything                     |
+| method         | shared (`params`)    | per member                                  | what differs between members   |
+|----------------|----------------------|---------------------------------------------|--------------------------------|
+| single         | all                  |                                             | nothing: there is one          |
+| mc_dropout     | all                  |                                             | the dropout key, at prediction |
+| batch_ensemble | every kernel         | `fast`: r, s and bias of each layer         | rank-k fast weights            |
+| norm_ensemble  | all but these        | `fast`: scale and offset of normalisations  | these                          |
+| lora_ensemble  | every kernel         | `fast`: a, b and bias of each layer         | a sum of rank k                |
+| last_layer     | all but these        | `fast`: the parameters of the chosen layers | the head                       |
+| masksembles    | all                  | `masks`, fixed                              | which units                    |
+| deep_ensemble  |                      | `params`, whole                             | everything                     |
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.core import unfreeze
 from flax.errors import ScopeParamShapeError
 
-from be_jax import fast_init
-from be_jax.layers import Conv, Dense, Dropout, Layers
+from be_jax.nn import checks
+from be_jax.nn.fold import plain_parameters
+from be_jax.nn.lift import Conditions, Lift, Seen, lifted
+from be_jax.nn.masks import MASKS
+from be_jax.nn.own import Own, merged
+from be_jax.nn.signature import mode_arguments
+from be_jax.nn.table import table
 
 Variables = Mapping[str, Any]
 
 MEMBER_AXIS = "members"
 
+PLAIN = Lift()
+"""Members have nothing for themselves in the layers."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
-    """`members` copies of `model`, in which the collections `per_member` have a leading axis `m` and no other has.
+    """`members` copies of `model`, in which the collections `per_member` have a leading axis `m`.
 
     Attributes:
-      model: a flax module for one member, `model(x [b, ...], train) -> logits [b, c]`, with a field `layers`.
+      model: a flax module for one member, `model(x [b, ...]) -> logits [b, c]`; it may take `train` or `deterministic`.
       members: m.
-      per_member: names of the collections that each member has for itself.
+      per_member: names of the collections that each member has for itself. `params` and `batch_stats` are shared where
+        they are not named; any other collection is per member unless this is empty, where all is shared.
+      lift: what each member has for itself in the layers of the model.
+      own: which of the model's parameters each member has for itself, in `fast`.
       norm_over_members: whether batch-normalisation statistics are taken over all members' examples together.
       samples_at_prediction: whether members are dropout samples of one network (which then trains as one member).
       data_axis: name of the mapped axis over which every batch is split, inside `pmap`; None elsewhere.
@@ -45,13 +61,15 @@ class Ensemble:
     model: nn.Module
     members: int
     per_member: frozenset[str] = frozenset()
+    lift: Lift = PLAIN
+    own: Own | None = None
     norm_over_members: bool = False
     samples_at_prediction: bool = False
     data_axis: str | None = None
 
     def __post_init__(self) -> None:
-        _check_positive("members", self.members)
-        _check_layers(self.model)
+        checks.check_positive("members", self.members)
+        mode_arguments(self.model, train=False)
 
     def split_over(self, data_axis: str | None) -> "Ensemble":
         """The same ensemble for batches split over a mapped axis: it normalises, and drops, as if they were whole."""
@@ -62,19 +80,24 @@ class Ensemble:
         """Members that a training step sees: 1 for MC dropout, whose members exist only at prediction."""
         return 1 if self.samples_at_prediction else self.members
 
-    def init(self, key: jax.Array, x: jax.Array) -> dict[str, Any]:
-        """Variables for inputs like `x [b, ...]`: shared collections as the model has them, the others `[m, ...]`."""
-        _check_batch(x)
-        rngs = {}
-        for i, stream in enumerate(("params", "fast")):
-            stream_key = jax.random.fold_in(key, i)
-            own = stream in self.per_member
-            rngs[stream] = jax.random.split(stream_key, self.members) if own else stream_key
-        init = jax.vmap(self._lifted.init, (self._axes(rngs), None), axis_name=MEMBER_AXIS, axis_size=self.members)
-        return {
-            collection: value if collection in self.per_member else jax.tree.map(lambda a: a[0], value)
-            for collection, value in init(rngs, x).items()
-        }
+    def is_per_member(self, collection: str) -> bool:
+        """Whether the arrays of this collection have a leading axis of members."""
+        return collection in self.per_member or (bool(self.per_member) and collection not in ("params", "batch_stats"))
+
+    def init(self, key: jax.Array, x: jax.Array, trained: Variables | None = None) -> dict[str, Any]:
+        """Variables for inputs like `x [b, ...]`: shared collections as the model has them, the others `[m, ...]`.
+
+        Args:
+          key: of all that is drawn.
+          x: an input, of which only shape and type matter.
+          trained: variables of the plain model, all collections of it. What members share becomes theirs to the bit;
+            what each has for itself starts as a copy, plus the spread of the method. The arrays given are not touched.
+
+        Raises:
+          ValueError: the method finds nothing in this model (no layer to lift, no dropout to sample), a glob matches
+            nothing, or `trained` does not fit the model.
+        """
+        return self._init(key, x, trained)[0]
 
     def apply(
         self,
@@ -84,7 +107,7 @@ class Ensemble:
         train: bool = False,
         key: jax.Array | None = None,
         x_per_member: bool = False,
-        mutable: Sequence[str] | Literal[False] = False,
+        mutable: bool | Sequence[str] = False,
     ) -> Any:
         """Logits `[m, b, c]` of every member.
 
@@ -94,7 +117,7 @@ class Ensemble:
           train: training mode of dropout and batch normalisation. MC dropout then has one member.
           key: key of the dropout masks, different for each member.
           x_per_member: whether `x` has a leading member axis.
-          mutable: which collections of `variables` to return updated (`["batch_stats"]` in training).
+          mutable: which collections to return updated (`["batch_stats"]` in training), or made ("intermediates").
 
         Returns:
           Logits `[m, b, c]`; with `mutable`, the pair of logits and updated collections.
@@ -103,51 +126,75 @@ class Ensemble:
           ValueError: `x` does not fit the variables, or the member axis.
         """
         members = self.train_members if train else self.members
-        _check_batch(x[0] if x_per_member else x)
+        checks.check_batch(x[0] if x_per_member else x)
         if x_per_member and x.shape[0] != members:
             raise ValueError(f"x_per_member needs x [m, b, ...] with m = {members}; got x of shape {x.shape}")
         rngs = {} if key is None else {"dropout": jax.random.split(key, members)}
-        changed = [c for c in mutable or () if c in variables]
+        args, kwargs = mode_arguments(self.model, train)
+        conditions = self._conditions(sampling=self.samples_at_prediction and not train)
 
-        def one(variables: Variables, x: jax.Array, rngs: dict[str, jax.Array]) -> Any:
-            out = self._lifted.apply(variables, x, train, rngs=rngs, mutable=changed if changed else False)
-            return out if changed else (out, {})
+        def one(variables: dict[str, Any], x: jax.Array, rngs: dict[str, jax.Array]) -> Any:
+            if self.own is not None:
+                variables = {**variables, "params": merged(variables["fast"], variables["params"])}
+            with lifted(self.lift, conditions):
+                out = self.model.apply(variables, x, *args, rngs=rngs, mutable=mutable, **kwargs)
+            y, updates = (out, {}) if mutable is False else out
+            apart = {c: v for c, v in updates.items() if members == 1 or self._is_apart(c, variables)}
+            return y, {c: v for c, v in updates.items() if c not in apart}, apart
 
-        def in_turn(variables: Variables, x: jax.Array, rngs: dict[str, jax.Array]) -> Any:
+        def in_turn(variables: dict[str, Any], x: jax.Array, rngs: dict[str, jax.Array]) -> Any:
             slots = (variables, x if x_per_member else None, rngs)
             return jax.lax.map(lambda slot: one(slot[0], slot[1] if x_per_member else x, slot[2]), slots)
 
         at_once = jax.vmap(
             one,
             in_axes=(self._axes(variables), 0 if x_per_member else None, 0),
-            out_axes=(0, self._axes(dict.fromkeys(changed))),
+            out_axes=(0, None, 0),
             axis_name=MEMBER_AXIS,
             axis_size=members,
         )
-        lifted = in_turn if self._has_own_convolutions(variables) else at_once
+        run = in_turn if self._has_own_convolutions(variables) else at_once
         try:
-            logits, updates = lifted(dict(variables), x, rngs)
+            logits, together, apart = run(dict(variables), x, rngs)
         except ScopeParamShapeError as error:
             raise ValueError(f"x of shape {x.shape} does not fit the variables of this ensemble: {error}") from error
-        return logits if mutable is False else (logits, updates)
+        if mutable is False:
+            return logits
+        own = {c: v if self._is_apart(c, variables) else _first(v) for c, v in apart.items()}
+        return logits, {**together, **own}
 
     def predict(self, variables: Variables, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
         """Log-probabilities in nats, float32 `[m, b, c]`, of every member for `x [b, ...]`.
 
         Raises:
-          ValueError: MC dropout without `key`; `x` does not fit the variables.
+          ValueError: MC dropout without `key`; `x` does not fit the variables; the model does not return logits of two
+            or more classes.
         """
         if self.samples_at_prediction and key is None:
             raise ValueError("mc_dropout draws its members at prediction: call predict(variables, x, key)")
         logits = self.apply(variables, x, key=key if self.samples_at_prediction else None)
+        checks.check_logits(self.model, logits)
         return jax.nn.log_softmax(logits.astype(jnp.float32))
 
     def member(self, variables: Variables, index: int) -> dict[str, Any]:
-        """The variables of one member, as `self.model.apply` takes them."""
-        return {
-            collection: jax.tree.map(lambda a: a[index], value) if collection in self.per_member else value
+        """Variables of the plain model that computes this member: `self.model.apply` takes them.
+
+        Fast weights are folded into kernels and biases. For MC dropout it is the one network, without masks.
+
+        Raises:
+          ValueError: `index` not in 0 .. m - 1; no variables of the plain model compute the member: its units are
+            masked, or a layer's kernel is not the stored one.
+        """
+        if isinstance(index, bool) or not 0 <= index < self.members:
+            raise ValueError(f"an ensemble of {self.members} has members 0 to {self.members - 1}; got {index!r}")
+        if MASKS in variables:
+            raise ValueError("masks lie between layers: no variables of the plain model compute a member; use predict")
+        of_member = {
+            collection: jax.tree.map(lambda a: a[index], value) if self.is_per_member(collection) else value
             for collection, value in variables.items()
         }
+        fast = of_member.pop("fast", None)
+        return of_member if fast is None else of_member | {"params": plain_parameters(of_member["params"], fast)}
 
     def mean_over_users(self, grads: Variables) -> dict[str, Any]:
         """The gradient rule: each weight steps by the mean gradient over the members that use it.
@@ -158,97 +205,83 @@ class Ensemble:
         Returns:
           The same tree: what all members share is divided by `train_members`, what each has for itself is as it was.
         """
-
-        users = self.train_members
         return {
-            collection: tree if collection in self.per_member else jax.tree.map(lambda g: g / users, tree)
+            collection: tree
+            if self.is_per_member(collection)
+            else jax.tree.map(lambda gradient: gradient / self.train_members, tree)
             for collection, tree in grads.items()
         }
 
-    @property
-    def _lifted(self) -> nn.Module:
-        """The model as it runs under the lift, where the axes over which it normalises and drops are mapped."""
-        layers = self.model.layers
+    def tabulate(self, x: jax.Array) -> str:
+        """A table of what members share and what each has for itself, layer by layer, for inputs like `x [b, ...]`."""
+        seen = Seen()
+        variables = jax.eval_shape(lambda x: self._init(jax.random.key(0), x, None, seen)[0], x)
+        return table(seen, variables, self.is_per_member)
+
+    def _init(
+        self, key: jax.Array, x: jax.Array, trained: Variables | None, seen: Seen | None = None
+    ) -> tuple[dict[str, Any], Seen]:
+        checks.check_batch(x)
+        seen = Seen() if seen is None else seen
+        rngs = {}
+        for i, stream in enumerate(("params", "fast", "dropout")):
+            stream_key = jax.random.fold_in(key, i)
+            own = stream in self.per_member or (stream == "fast" and bool(self.per_member))
+            rngs[stream] = jax.random.split(stream_key, self.members) if own else stream_key
+        args, kwargs = mode_arguments(self.model, train=False)
+        if trained is not None and self.members > 1 and self.is_per_member("params"):
+            checks.warn_of_copies(self.members)
+        trained = getattr(self.model, "trained", None) if trained is None else trained
+        given = None if trained is None else jax.tree.map(jnp.asarray, unfreeze(dict(trained)))
+
+        def one(rngs: dict[str, jax.Array], x: jax.Array) -> dict[str, Any]:
+            with lifted(self.lift, self._conditions(), seen):
+                variables = unfreeze(self.model.init(rngs, x, *args, **kwargs))
+            if given is not None:
+                checks.check_trained(given, {c: v for c, v in variables.items() if c not in ("fast", MASKS)})
+                variables |= given
+            if self.own is not None:
+                fresh = self.model.init({**rngs, "params": rngs["fast"]}, x, *args, **kwargs)["params"]
+                shared, own = self.own.start(rngs["fast"], variables["params"], fresh, seen, given is not None)
+                variables |= {"params": shared, "fast": merged(variables.get("fast", {}), own)}
+            return variables
+
+        init = jax.vmap(
+            one,
+            in_axes=({c: 0 if jnp.ndim(k) else None for c, k in rngs.items()}, None),
+            axis_name=MEMBER_AXIS,
+            axis_size=self.members,
+        )
+        variables = {c: v if self.is_per_member(c) else _first(v) for c, v in init(rngs, x).items()}
+        checks.check_seen(
+            self.lift,
+            () if self.own is None else self.own.only,
+            seen,
+            variables,
+            moves=self.own is not None,
+            samples=self.samples_at_prediction,
+            masks=self.lift.masks is not None,
+        )
+        return variables, seen
+
+    def _conditions(self, sampling: bool = False) -> Conditions:
         axes = (MEMBER_AXIS,) * self.norm_over_members + ((self.data_axis,) if self.data_axis else ())
-        norm = partial(layers.BatchNorm, axis_name=axes) if axes else layers.BatchNorm
-        dropout = partial(Dropout, data_axis=self.data_axis, at_prediction=self.samples_at_prediction)
-        return self.model.clone(layers=dataclasses.replace(layers, BatchNorm=norm, Dropout=dropout))
+        return Conditions(axes, self.data_axis, sampling)
+
+    def _is_apart(self, collection: str, variables: Variables) -> bool:
+        """Whether members' updates of it are told apart: their own, and what they make anew."""
+        return self.is_per_member(collection) or collection not in variables
 
     def _has_own_convolutions(self, variables: Variables) -> bool:
         """Whether members have convolutions of their own and share nothing: under `vmap` those would be grouped ones.
 
         XLA on CPU runs grouped convolutions 2 to 7 times slower than one after the other.
         """
-        apart = set(variables) <= self.per_member
+        apart = all(self.is_per_member(collection) for collection in variables)
         return apart and any(leaf.ndim == 5 for leaf in jax.tree.leaves(variables["params"]))
 
     def _axes(self, collections: Mapping[str, Any]) -> dict[str, int | None]:
-        return {collection: 0 if collection in self.per_member else None for collection in collections}
-
-
-def single(model: nn.Module) -> Ensemble:
-    """One network, as an ensemble of one: predictions are `[1, b, c]`."""
-    return Ensemble(model, members=1, norm_over_members=True)
-
-
-def mc_dropout(model: nn.Module, members: int) -> Ensemble:
-    """One network, of which `predict` draws `members` dropout samples (Gal and Ghahramani 2016, arXiv 1506.02142).
-
-    Raises:
-      ValueError: `members` < 1, or a model whose field `dropout_rate` is 0, so that all samples would agree.
-    """
-    if getattr(model, "dropout_rate", None) == 0:
-        raise ValueError(f"mc_dropout needs dropout; got a {type(model).__name__} with dropout_rate=0")
-    return Ensemble(model, members, norm_over_members=True, samples_at_prediction=True)
-
-
-def batch_ensemble(
-    model: nn.Module,
-    members: int,
-    rank: int = 1,
-    init: str | fast_init.FastInit = "random_sign",
-    *,
-    init_s: str | fast_init.FastInit | None = None,
-    norm: Literal["shared", "per_member"] = "shared",
-) -> Ensemble:
-    """`members` networks that share every kernel and differ by fast weights of this rank (arXiv 2002.06715).
-
-    Args:
-      model: a module for one member, with a field `layers`.
-      members: m.
-      rank: k of the multiplicative mask; the output variance at initialisation does not depend on it.
-      init: how r (and s, unless `init_s` says otherwise) starts: "random_sign", "normal" (N(1, 0.5), the study's),
-        "ones", or one of `be_jax.fast_init`.
-      init_s: how s starts, where it differs from r.
-      norm: batch-normalisation statistics over all `m * b` examples ("shared", as published implementations do), or
-        over each member's own. Scale and offset are shared either way.
-
-    Raises:
-      ValueError: `members` or `rank` < 1, an unknown `init` or `norm`, a model without `layers`.
-    """
-    _check_positive("rank", rank)
-    _check_layers(model)
-    if norm not in ("shared", "per_member"):
-        raise ValueError(f"unknown norm {norm!r}; choose 'shared' or 'per_member'")
-    init_r = fast_init.resolve(init)
-    fast: dict[str, Any] = {
-        "rank": rank,
-        "init_r": init_r,
-        "init_s": init_r if init_s is None else fast_init.resolve(init_s),
-    }
-    layers = dataclasses.replace(model.layers, Dense=partial(Dense, **fast), Conv=partial(Conv, **fast))
-    shared = norm == "shared"
-    per_member = frozenset({"fast"} if shared else {"fast", "batch_stats"})
-    return Ensemble(model.clone(layers=layers), members, per_member, norm_over_members=shared)
-
-
-def deep_ensemble(model: nn.Module, members: int) -> Ensemble:
-    """`members` independent networks (Lakshminarayanan et al. 2017, arXiv 1612.01474).
-
-    Raises:
-      ValueError: `members` < 1.
-    """
-    return Ensemble(model, members, frozenset({"params", "batch_stats"}))
+        return {collection: 0 if self.is_per_member(collection) else None for collection in collections}
 
 
 def count_parameters(variables: Variables) -> int:
@@ -257,19 +290,5 @@ def count_parameters(variables: Variables) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(trained))
 
 
-def _check_layers(model: nn.Module) -> None:
-    if not isinstance(getattr(model, "layers", None), Layers):
-        raise ValueError(
-            f"{type(model).__name__} has no field `layers`: give it `layers: be_jax.Layers = be_jax.PLAIN` and build "
-            "it from self.layers.Dense, .Conv, .BatchNorm and .Dropout, so that the lift can say what they are"
-        )
-
-
-def _check_positive(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an integer >= 1; got {value!r}")
-
-
-def _check_batch(x: jax.Array) -> None:
-    if jnp.ndim(x) < 2:
-        raise ValueError(f"x needs a batch axis and at least one feature axis, [b, ...]; got shape {jnp.shape(x)}")
+def _first(tree: Any) -> Any:
+    return jax.tree.map(lambda a: a[0], tree)

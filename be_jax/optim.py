@@ -33,12 +33,18 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientT
     return optax.multi_transform(rules, group_of_each)
 
 
+FAST = ("r", "s", "mask", "a", "b", "x_scale", "y_scale")
+"""Names of what members multiply, or add, of their own."""
+
+
 def group_of_each(weights: Any) -> Any:
-    """The tree of group names: "kernel", "fast" (r and s), "fast_bias", or "other" (biases, normalisation)."""
+    """The tree of group names, by what a weight is: "kernel", "fast" (`FAST`), "fast_bias", or "other" (biases,
+    normalisation). A kernel or scale of the model that each member has for itself is still one.
+    """
 
     def group(path: tuple[Any, ...], _: jax.Array) -> str:
         collection, name = path[0].key, path[-1].key
-        if collection == "fast":
+        if collection == "fast" and name in (*FAST, "bias"):
             return "fast_bias" if name == "bias" else "fast"
         return "kernel" if name == "kernel" else "other"
 

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from be_jax.evaluate import score_predictions
 from be_jax.results import PoolScore
+from be_jax.scores import score_predictions
 
-MOST_SUBSETS = 70
-"""All subsets are scored where there are no more, as of 4 out of 8; otherwise a balanced choice of about as many."""
+MOST_SUBSETS = 40
+"""All subsets are scored where there are no more, as of 3 out of 7; otherwise a balanced choice of about as many."""
+
+OF_MEMBERS = ("/log_probs", "/mean", "/variance")
+"""How names of arrays end that have members along their first axis; all others are the same for every network."""
 
 Predictions = Mapping[str, np.ndarray]
 Score = Callable[[Predictions], dict[str, dict[str, float]]]
@@ -54,7 +57,7 @@ def ensemble_of(networks: Sequence[Predictions]) -> dict[str, np.ndarray]:
     joined = {}
     for name, array in first.items():
         arrays = [network[name] for network in networks]
-        if name.endswith("/log_probs"):
+        if name.endswith(OF_MEMBERS):
             joined[name] = np.concatenate(arrays)
         elif all(np.array_equal(array, other) for other in arrays):
             joined[name] = array

@@ -7,9 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from be_jax.runs import write_atomically
+from be_jax.files import write_atomically
 
 Scores = Mapping[str, Mapping[str, float]]
+
+SINGLE, DEEP_ENSEMBLE = "single", "deep_ensemble"
+"""Methods that others are set against: the networks of a pool, and ensembles of networks."""
+COPIES = "copies"
+"""The negative control: an ensemble of identical members."""
+SINGLE_WIDE = "single_wide"
+"""A reference: one network of an ensemble's training cost."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +32,7 @@ class RunRecord:
       epochs: epochs trained.
       kept_epoch: the epoch, counted from 0, whose weights were kept.
       diverged_step: see `status`; None otherwise.
-      scores: `{set: {metric: value}}` as `be_jax.evaluate.score_predictions` gives them; empty for a diverged run.
+      scores: `{set: {metric: value}}` as `be_jax.scores.score_predictions` gives them; empty for a diverged run.
       curve: how it was trained: `epoch` (1 after the first) and, at these, `train_nll` and `train_accuracy` (of
         members alone, without augmentation, mean over them) and `validation_nll` (of the mixture); in nats.
     """
@@ -121,7 +128,6 @@ class StudyResult:
         """Writes the result as JSON, a line for each run."""
         record = _rounded(dataclasses.asdict(self))
         runs, pool = (",\n".join(json.dumps(each) for each in record.pop(name)) for name in ("runs", "pool"))
-        path.parent.mkdir(parents=True, exist_ok=True)
         lists = f' "runs": [\n{runs}\n]' + (f',\n "pool": [\n{pool}\n]' if pool else "")
         write_atomically(path, f"{json.dumps(record, indent=1)[:-2]},\n{lists}}}\n")
 

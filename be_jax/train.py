@@ -19,6 +19,7 @@ from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
 from be_jax.optim import make_optimizer
 from be_jax.repulsion import repulsion
+from be_jax.steps import State, create_state
 
 RUNNING, STOPPED, DIVERGED = 0, 1, 2
 
@@ -35,18 +36,6 @@ class Padded(NamedTuple):
     mask: jax.Array | np.ndarray
 
 
-class TrainState(NamedTuple):
-    """Arrays only. `weights` holds `params` and `fast`; `statistics` all that is not trained by gradient."""
-
-    weights: Any
-    statistics: Any
-    opt_state: optax.OptState
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        return {**self.weights, **self.statistics}
-
-
 class RunState(NamedTuple):
     """One run of one seed: what is being trained, the weights to keep, and whether to go on.
 
@@ -58,7 +47,7 @@ class RunState(NamedTuple):
     epochs, no longer changes. `best_loss` is the validation NLL of the mixture, in nats.
     """
 
-    train: TrainState
+    train: State
     kept: Any
     kept_epoch: jax.Array
     best_loss: jax.Array
@@ -95,8 +84,8 @@ class Trainer(NamedTuple):
 
     init: Callable[[jax.Array, jax.Array], RunState]
     step: Callable[
-        [jax.Array, jax.Array, TrainState, jax.Array, jax.Array, jax.Array],
-        tuple[TrainState, jax.Array],
+        [jax.Array, jax.Array, State, jax.Array, jax.Array, jax.Array],
+        tuple[State, jax.Array],
     ]
     epoch: Callable[[jax.Array, RunState, jax.Array, jax.Array, Padded], tuple[RunState, EpochMetrics]]
     fit: Callable[[jax.Array, RunState, Padded], Fit]
@@ -140,12 +129,9 @@ def make_trainer(
     members = ensemble.train_members
 
     def init(seed: jax.Array, images: jax.Array) -> RunState:
-        variables = ensemble.init(key_for(seed, Purpose.INIT), preprocess(images))
-        weights = {c: v for c, v in variables.items() if c in ("params", "fast")}
-        statistics = {c: v for c, v in variables.items() if c not in weights}
+        train = create_state(ensemble, optimizer, key_for(seed, Purpose.INIT), preprocess(images))
         infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
-        train = TrainState(weights, statistics, optimizer.init(weights))
-        return RunState(train, variables, zero, infinity, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
+        return RunState(train, train.variables, zero, infinity, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
 
     def loss(weights: Any, statistics: Any, x: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
         outputs, updates = ensemble.apply(
@@ -170,8 +156,8 @@ def make_trainer(
         return jax.vmap(augment)(keys, flat).reshape(images.shape)
 
     def step(
-        seed: jax.Array, step_index: jax.Array, state: TrainState, images: jax.Array, labels: jax.Array, rows: jax.Array
-    ) -> tuple[TrainState, jax.Array]:
+        seed: jax.Array, step_index: jax.Array, state: State, images: jax.Array, labels: jax.Array, rows: jax.Array
+    ) -> tuple[State, jax.Array]:
         places = shard_of(jnp.arange(rows.size).reshape(rows.shape), axis_name)
         rows = shard_of(rows, axis_name)
         x = preprocess(augmented(key_for(seed, Purpose.AUGMENT, step_index), images[rows], places))
@@ -186,21 +172,21 @@ def make_trainer(
         elif config.gradient_rule == "mean":
             grads = jax.tree.map(lambda g: g / members, grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
-        return TrainState(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
+        return State(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
 
     def train_epoch(
-        seed: jax.Array, epoch: jax.Array, state: TrainState, images: jax.Array, labels: jax.Array
-    ) -> tuple[TrainState, jax.Array]:
+        seed: jax.Array, epoch: jax.Array, state: State, images: jax.Array, labels: jax.Array
+    ) -> tuple[State, jax.Array]:
         order = epoch_order(key_for(seed, Purpose.ORDER, epoch), num_examples, steps, members, config)
 
-        def body(state: TrainState, slot: tuple[jax.Array, jax.Array]) -> tuple[TrainState, jax.Array]:
+        def body(state: State, slot: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
             index, rows = slot
             return step(seed, epoch * steps + index, state, images, labels, rows)
 
         return jax.lax.scan(body, state, (jnp.arange(steps), order))
 
     def mean_over(
-        data: Padded, seed: jax.Array, epoch: jax.Array, state: TrainState, score: Callable[[jax.Array, jax.Array], Any]
+        data: Padded, seed: jax.Array, epoch: jax.Array, state: State, score: Callable[[jax.Array, jax.Array], Any]
     ) -> Any:
         """Means over a set of the arrays `[..., b]` that `score(outputs [m, b, o], labels [b])` gives."""
         chunks = data.labels.shape[0]
@@ -289,7 +275,7 @@ def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
 
 
 def _after_epoch(
-    run: RunState, state: TrainState, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig
+    run: RunState, state: State, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig
 ) -> RunState:
     """Which weights to keep, and whether to stop early: an improvement of less than `min_delta` is none."""
     better = validation_nll < run.best_loss

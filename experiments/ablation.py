@@ -16,7 +16,6 @@ finished is not trained again.
 
 import dataclasses
 import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -28,16 +27,16 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, models, single
-from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.data import DataUnavailableError, StudyData
-from be_jax.full_rank import full_rank
+from be_jax.config import TrainConfig, check
+from be_jax.construct import full_rank
+from be_jax.data import StudyData
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
-from be_jax.report.ratios import MIN_SEEDS
 from be_jax.results import RunRecord, StudyResult
-from be_jax.runs import RunError, exclusive
+from be_jax.runs import exclusive
+from be_jax.stats.config import MIN_UNITS
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
-from experiments import mnist
+from experiments import command_line, mnist
 from experiments.ablation_figures import draw, to_markdown
 from experiments.common import use_compilation_cache
 from experiments.recovery import (
@@ -63,7 +62,7 @@ class Config:
       data: "embedded" (4,000 real MNIST images that ship with a dependency; OOD: drawn letters) or "tfds" (all of
         MNIST; OOD: Fashion-MNIST).
       data_dir: TFDS folder, for "tfds".
-      seeds: one run of each setting for each; at least 4, as the intervals need so many.
+      seeds: one run of each setting for each; at least 3, as the intervals need so many.
       members: m, where it is not varied.
       dropout_rate: in training of every network.
       train: the training protocol, where it is not varied; members of a deep ensemble see batches in orders of their
@@ -96,8 +95,8 @@ class Config:
     out: Path | None = None
 
     def __post_init__(self) -> None:
-        enough = len(set(self.seeds)) == len(self.seeds) >= MIN_SEEDS and min(self.seeds) >= 0
-        check(enough, "seeds", self.seeds, f"at least {MIN_SEEDS} different integers >= 0: an interval needs so many")
+        enough = len(set(self.seeds)) == len(self.seeds) >= MIN_UNITS and min(self.seeds) >= 0
+        check(enough, "seeds", self.seeds, f"at least {MIN_UNITS} different integers >= 0: an interval needs so many")
         check(REFERENCE_STD not in self.init_stds, "init_stds", self.init_stds, f"others than {REFERENCE_STD:g}")
         several = all(m >= 2 and m != self.members for m in self.other_members)
         check(several, "other_members", self.other_members, f"integers >= 2 other than members={self.members}")
@@ -284,9 +283,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on after the settings that are finished")
+    command_line.run(main, interrupted="interrupted: the same command goes on after the settings that are finished")

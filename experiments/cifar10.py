@@ -19,7 +19,6 @@ same command goes on from there. A finished run is not trained again.
 import dataclasses
 import functools
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,13 +30,10 @@ import numpy as np
 import tyro
 from rich.progress import Progress
 
-from be_jax import batch_ensemble, fast_init, mc_dropout, models, single
-from be_jax.checkpoint import CheckpointError
+from be_jax import methods, models
 from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.cost import as_costly
 from be_jax.data import (
     COLOUR_CORRUPTIONS,
-    DataUnavailableError,
     Examples,
     StudyData,
     as_float,
@@ -55,12 +51,12 @@ from be_jax.data import (
 )
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
-from be_jax.parallel import Hosts, connect, is_first_host
-from be_jax.report import print_tables
+from be_jax.parallel import Hosts, connect
 from be_jax.results import StudyResult
-from be_jax.runs import RunError
-from be_jax.study import Execution, Method, Study, run_study
-from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, show_report, use_compilation_cache
+from be_jax.run import conclude
+from be_jax.study import Execution, Planned, Study
+from experiments import command_line
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the 50,000 training images
 
@@ -73,15 +69,6 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet18": models.ResNet18,
     "wrn28_10": models.WideResNet28x10,
 }
-WIDER: Mapping[str, tuple[int, Callable[..., nn.Module]]] = {
-    "resnet8_half": (32, functools.partial(models.cifar_resnet, 8, stem_stride=2)),
-    "resnet8": (16, functools.partial(models.cifar_resnet, 8)),
-    "resnet20": (16, functools.partial(models.cifar_resnet, 20)),
-    "resnet18": (64, lambda width, **fields: models.ResNet(widths=tuple(width * 2**k for k in range(4)), **fields)),
-    "wrn28_10": (10, lambda width, **fields: models.WideResNet(width=width, **fields)),
-}
-"""How each network is made wider: its width, and the family by width."""
-
 FAR_OOD = ("mnist_in_colour", "uniform_noise")
 """Sets made here; every other OOD set is a name in TFDS."""
 
@@ -93,6 +80,9 @@ PUBLISHED = TrainConfig(
     milestones=(25, 50),
     weight_decay=5e-4,
 )
+
+NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "hosts", "execution")
+"""Fields that do not determine the numbers of a run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +138,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        check_chosen("methods", self.methods, METHODS)
+        check_chosen("methods", self.methods, tuple(name for name in methods.TABLE if name != "deep_ensemble"))
         check_chosen("severities", self.severities, range(1, 6))
         known_corruptions = tuple(COLOUR_CORRUPTIONS) if self.shift == "generated" else cifar10_c_corruptions()
         check(
@@ -167,12 +157,6 @@ class Config:
     @property
     def folder(self) -> Path:
         return self.out or Path("runs") / f"cifar10_{self.preset}"
-
-    def identity(self, data: StudyData) -> dict[str, object]:
-        """What determines a run's result, beside its method and seed."""
-        not_part = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "hosts", "execution")
-        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in not_part}
-        return {**fields, "data_sizes": data.describe()}
 
 
 CPU = Config(
@@ -210,30 +194,21 @@ PRESETS: Mapping[str, Config] = {
 }
 
 
-def build_method(config: Config, name: str) -> Method:
-    """The method with its training protocol."""
-    dtype: Any = jnp.dtype(config.dtype)
-    model, train = NETWORKS[config.network](dtype=dtype), config.train
+def build_method(config: Config, name: str) -> Planned:
+    """The method with its training protocol and its seeds."""
+    row, dtype = methods.find(name), jnp.dtype(config.dtype)
+    options = methods.Options(
+        members=config.members,
+        init_std=config.init_std,
+        input_shape=(32, 32, 3),
+        dropout_rate=config.dropout_rate,
+    )
+    model: Any = NETWORKS[config.network](dtype=dtype)
     seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
-    match name:
-        case "single":
-            ensemble = single(model)
-        case "single_wide":
-            width, family = WIDER[config.network]
-            wide = as_costly(lambda w: family(w, dtype=dtype), width, config.members, (32, 32, 3))
-            ensemble = single(wide)
-        case "mc_dropout":
-            ensemble = mc_dropout(model.clone(dropout_rate=config.dropout_rate), config.members)
-        case "batch_ensemble":
-            ensemble = batch_ensemble(model, config.members, init=fast_init.normal(config.init_std))
-        case "batch_ensemble_sign":
-            ensemble = batch_ensemble(model, config.members, init="random_sign")
-        case "copies":
-            ensemble = batch_ensemble(model, config.members, init="ones")
-            train = dataclasses.replace(train, fast_learning_rate_multiplier=0.0)
-        case _:
-            raise ConfigError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
-    return Method(name, ensemble, train, seeds)
+    try:
+        return Planned(name, row.build(model, options), row.trained_with(config.train), seeds)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def load_data(config: Config) -> StudyData:
@@ -301,15 +276,17 @@ def make_study(config: Config) -> Study:
         members=config.members,
         preprocess=preprocess,
         evaluation_sets=lambda progress: evaluation_sets(config, data, progress),
-        identity=config.identity(data),
+        config=config,
+        not_part=NOT_PART,
         augment=crop_and_flip,
         execution=config.execution,
     )
 
 
 def run(config: Config) -> StudyResult:
-    """Trains, predicts and scores every method and seed; returns the result and leaves it in the run folder."""
-    return run_study(make_study(config), "experiments.cifar10")
+    """Trains, predicts, scores and judges every method and seed; leaves all of it in the run folder."""
+    result, _ = conclude(make_study(config), "experiments.cifar10")
+    return result
 
 
 def parse(args: Sequence[str] | None = None) -> Config:
@@ -322,17 +299,8 @@ def main() -> None:
     config = parse()
     connect(config.hosts)
     use_compilation_cache()
-    result = run(config)
-    if not is_first_host():
-        return
-    print_tables(result)
-    show_report(result, config.folder)
+    run(config)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, CheckpointError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from the last checkpoint")
+    command_line.run(main)

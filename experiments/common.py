@@ -1,4 +1,4 @@
-"""What the experiments share: presets on the command line, the compilation cache, and the end of a run."""
+"""What the experiments share: presets on the command line, and the compilation cache."""
 
 import argparse
 import os
@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import rich
 import tyro
 
 from be_jax.config import check
-from be_jax.report import predictions_in, write_report
-from be_jax.results import StudyResult
 
 POOL_SEEDS_BELOW = 1000
 """Seeds of a pool's networks are 0, 1, ...; those of other methods begin here, so that no two runs share a start."""
@@ -30,13 +27,6 @@ def check_chosen(name: str, values: Sequence[Any], choices: Sequence[Any]) -> No
     """Raises ConfigError unless `values` are different ones of `choices`, at least one."""
     known = 0 < len(values) == len(set(values)) and set(values) <= set(choices)
     check(known, name, values, f"different ones of {', '.join(map(str, choices))}, at least one")
-
-
-def show_report(result: StudyResult, folder: Path) -> None:
-    """Writes the report of a finished study into its folder, and says where it is and how to have it judged."""
-    page = write_report(result, predictions_in(folder, result), folder / "report.html")
-    rich.print(f"\nresults: {folder / 'results.json'}\nreport:  {page}")
-    rich.print(f"To open it with a verdict on each claim: python -m experiments.judge {folder}")
 
 
 def use_compilation_cache() -> None:

@@ -14,7 +14,6 @@ Ends with a table on the terminal, and `diversity.json` and `diversity.png` in t
 
 import dataclasses
 import functools
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -27,15 +26,16 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import Ensemble, deep_ensemble, metrics
-from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.data import DataUnavailableError, StudyData
+from be_jax.config import TrainConfig, check
+from be_jax.data import StudyData
 from be_jax.ensemble import Variables
+from be_jax.files import replacing
 from be_jax.fit import VALIDATION_CHUNK, pad
 from be_jax.parameter_space import barriers, free_directions, matched_pairs, score_parameters
-from be_jax.study import Method, provenance
+from be_jax.study import Planned, provenance
 from be_jax.study.progress import progress_bars
 from be_jax.train import make_trainer, over_seeds
-from experiments import mnist
+from experiments import command_line, mnist
 from experiments.common import use_compilation_cache
 from experiments.diversity_report import MATCHED, METHODS, Result, Scores, draw, table
 
@@ -104,7 +104,7 @@ def make_inputs(data: StudyData, count: int) -> Inputs:
     return Inputs(train, test, _as_input(ood[:count]))
 
 
-def trajectory(method: Method, data: StudyData, config: Config) -> Iterator[tuple[int, Variables]]:
+def trajectory(method: Planned, data: StudyData, config: Config) -> Iterator[tuple[int, Variables]]:
     """Trains all seeds in one program; yields every recorded epoch and the variables at its end, `[seeds, ...]`."""
     trainer = make_trainer(method.ensemble, method.train, len(data.train.labels), mnist.preprocess)
     seeds = jnp.asarray(config.seeds, jnp.uint32)
@@ -163,7 +163,7 @@ def _score_pairs(ensemble: Ensemble, matched: Variables, inputs: Inputs) -> dict
     return jax.vmap(jax.vmap(lambda variables: score_weights(pair, variables, inputs)))(matched)
 
 
-def follow(method: Method, data: StudyData, config: Config, progress: Progress) -> dict[str, Scores]:
+def follow(method: Planned, data: StudyData, config: Config, progress: Progress) -> dict[str, Scores]:
     """Every score of a method, `[seeds, recorded epochs]`; of the deep ensemble also those of its matched members."""
     inputs, ensemble = make_inputs(data, config.num_inputs), method.ensemble
 
@@ -219,13 +219,11 @@ def main() -> None:
     use_compilation_cache()
     result = run(config)
     result.save(config.out / "diversity.json")
-    draw(result).savefig(config.out / "diversity.png", dpi=110)
+    with replacing(config.out / "diversity.png") as file:
+        draw(result).savefig(file, dpi=110)
     rich.print(table(result))
     rich.print(f"\nresults: {config.out / 'diversity.json'}\nfigure:  {config.out / 'diversity.png'}")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, OSError) as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, interrupted="interrupted")

@@ -11,7 +11,6 @@ compared with those that the run left.
 """
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,14 +22,16 @@ import rich
 import tyro
 
 from be_jax import Ensemble, deep_ensemble, export, metrics
-from be_jax.checkpoint import CheckpointError
-from be_jax.config import ConfigError, check
-from be_jax.data import DataUnavailableError
+from be_jax.config import check
 from be_jax.ensemble import Variables
 from be_jax.export import artefact
-from be_jax.report.methods import DEEP_ENSEMBLE
-from be_jax.runs import RunError, seed_folder
-from experiments import weights
+from be_jax.files import seed_folder
+from be_jax.npz import read_npz
+from be_jax.pool import ensemble_of
+from be_jax.results import DEEP_ENSEMBLE, StudyResult
+from be_jax.scores import temperature_of
+from be_jax.study import Planned, Study, kept_weights
+from experiments import command_line, weights
 from experiments.common import use_compilation_cache
 
 CLASSES = {
@@ -80,42 +81,44 @@ class Trained(NamedTuple):
     predictions: dict[str, np.ndarray]
 
 
-def trained(study: weights.Study, name: str, seed: int | None) -> Trained:
+def trained(study: Study, result: StudyResult, name: str, seed: int | None) -> Trained:
     """A run of a method, or a deep ensemble of the study's pool.
 
     Raises:
       ValueError: the study has no such method, or no such run that did not diverge.
     """
-    pool = study.result.pooled if name == DEEP_ENSEMBLE else None
-    if name not in study.result.methods:
-        raise ValueError(f"method must be one of {', '.join(study.result.methods)}; got {name!r}")
-    seeds = list(pool.networks) if pool else study.seeds(name)
+    pool = result.pooled if name == DEEP_ENSEMBLE else None
+    if name not in result.methods:
+        raise ValueError(f"method must be one of {', '.join(result.methods)}; got {name!r}")
+    whole = [run.seed for run in result.runs if run.method == name and run.status != "diverged"]
+    seeds = list(pool.networks) if pool else whole
     if not seeds or (seed is not None and seed not in seeds):
         raise ValueError(f"seed of {name} must be one of {', '.join(map(str, seeds)) or 'none'}; got {seed}")
     start = 0 if seed is None else seeds.index(seed)
+    planned = {method.name: method for method in study.methods}
     if pool is None:
-        method, first = study.method(name), seeds[start]
-        return Trained(method.ensemble, study.weights(method, first), [first], _left(study, name, first))
-    members = study.result.config["members"]
+        method, first = planned[name], seeds[start]
+        return Trained(method.ensemble, _weights(study, method, first), [first], _left(study, name, first))
+    members = result.config["members"]
     chosen = seeds[start : start + members]
     if len(chosen) < members:
         last = seeds[-members] if len(seeds) >= members else "none"
         raise ValueError(f"{members} networks, from seed {seed} on, are too many for the pool; the last seed is {last}")
-    method = study.method(pool.method)
-    networks = [dict(study.weights(method, each)) for each in chosen]
+    method = planned[pool.method]
+    networks = [dict(_weights(study, method, each)) for each in chosen]
     left = [_left(study, pool.method, each) for each in chosen]
-    joined = {
-        key: np.concatenate([of[key] for of in left]) if key.endswith("/log_probs") else array
-        for key, array in left[0].items()
-    }
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *networks)
-    return Trained(deep_ensemble(method.ensemble.model, members), stacked, chosen, joined)
+    return Trained(deep_ensemble(method.ensemble.model, members), stacked, chosen, ensemble_of(left))
 
 
-def _left(study: weights.Study, method: str, seed: int) -> dict[str, np.ndarray]:
+def _weights(study: Study, method: Planned, seed: int) -> Variables:
+    return kept_weights(method, study.data, study.preprocess, seed_folder(study.folder / method.name, seed))
+
+
+def _left(study: Study, method: str, seed: int) -> dict[str, np.ndarray]:
     """The predictions that a run left."""
-    with np.load(seed_folder(study.settings.folder / method, seed) / "predictions.npz", allow_pickle=False) as file:
-        return {name: file[name] for name in file if name.startswith(("validation/", "test/"))}
+    predictions = read_npz(seed_folder(study.folder / method, seed) / "predictions.npz")
+    return {name: array for name, array in predictions.items() if name.startswith(("validation/", "test/"))}
 
 
 def export_run(config: Config) -> tuple[Path, dict[str, Any]]:
@@ -124,8 +127,8 @@ def export_run(config: Config) -> tuple[Path, dict[str, Any]]:
     Raises:
       ValueError: there is no such run, or the file does not predict what the run did.
     """
-    study = _in_its_dtype(weights.reopened(weights.Config(config.runs, config.data_dir)))
-    found = trained(study, config.method, config.seed)
+    study, result = weights.reopened(config.runs, config.data_dir)
+    found = trained(study, result, config.method, config.seed)
     temperature = _temperature(found, config.temperature)
     out = config.out or config.runs / f"{config.method}_seed_{found.seeds[0]}.zip"
     export.save(
@@ -133,14 +136,14 @@ def export_run(config: Config) -> tuple[Path, dict[str, Any]]:
         found.ensemble,
         found.variables,
         study.data.train.images[:1],
-        preprocess=study.module.preprocess,
-        preprocessing=f"in the program. {(study.module.preprocess.__doc__ or '').strip()}",
-        classes=CLASSES.get(study.result.experiment),
+        preprocess=study.preprocess,
+        preprocessing=f"in the program. {(study.preprocess.__doc__ or '').strip()}",
+        classes=CLASSES.get(result.experiment),
         temperature=temperature,
         platforms=config.platforms,
         about={
-            "experiment": study.result.experiment,
-            "data": study.result.data,
+            "experiment": result.experiment,
+            "data": result.data,
             "method": config.method,
             "seeds": list(found.seeds),
         },
@@ -152,25 +155,14 @@ def export_run(config: Config) -> tuple[Path, dict[str, Any]]:
     return out, {**export.load(out).metadata, "largest_difference": farthest}
 
 
-def _in_its_dtype(study: weights.Study) -> weights.Study:
-    """Computing as it did, where weights are compared in float32."""
-    if "dtype" not in study.result.config:
-        return study
-    settings = dataclasses.replace(study.settings, dtype=study.result.config["dtype"])
-    return study._replace(settings=settings)
-
-
 def _temperature(found: Trained, given: float | None) -> float:
     if given is not None:
         return given
-    if "validation/log_probs" not in found.predictions:
-        return 1.0
-    return float(
-        metrics.fit_temperature(found.predictions["validation/log_probs"], found.predictions["validation/labels"])
-    )
+    fitted = temperature_of(found.predictions)
+    return 1.0 if fitted is None else fitted
 
 
-def _difference(study: weights.Study, found: Trained, path: Path, temperature: float) -> float | None:
+def _difference(study: Study, found: Trained, path: Path, temperature: float) -> float | None:
     """The largest difference in a member's probability, on test images.
 
     None where there is nothing to compare: MC dropout has other masks, and the file may be for other platforms.
@@ -195,7 +187,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, CheckpointError, ValueError, OSError, ImportError) as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, ValueError, ImportError, interrupted="interrupted")

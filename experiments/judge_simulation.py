@@ -1,263 +1,199 @@
-"""How often the judgement is wrong, and how often it sees what is there: simulated studies whose truth is known.
+"""How often a judgement is wrong, and how often it sees what is there: studies drawn from measured variances.
 
-    python -m experiments.judge_simulation     # writes experiments/results/judge_simulation.json; see `seconds` there
+    python -m experiments.judge_simulation                  # minutes; see `seconds` in the result
+    python -m experiments.judge_simulation --runs runs/x    # measures that study first, test examples included
 
-Networks are logits: a signal for the label, a difficulty of each example that all networks share, noise of each
-network, and a skill of each network. A method of share q has, on a random part q of the examples, m independent members
-and elsewhere m copies of one. Its expected accuracy, NLL and diversity are then at q between a single network's and a
-deep ensemble's, exactly: q = 0 is a single model, q = 1 a deep ensemble, and q = 0.25 and 0.75 stand on the edges of
-the null hypotheses. In a world without gain, deep ensembles are m copies too.
-
-Calibration error and AUROC are not means over examples: the truth about them at 0 < q < 1 is estimated from all
-repetitions, and statements about them there are not counted as false where that estimate is within 0.03 of an edge.
+Variance components are those of the studies in `experiments/results`: of `components_<study>.json` where it was
+measured from predictions, otherwise of the scores of their runs, which hold no share of the test examples. From them
+studies of several sizes are drawn whose methods stand at a known position, the same by every endpoint, and each is
+judged. A statement is false where the position is not strictly inside of what it says, so that the edges are the worst.
 """
 
-import collections
 import dataclasses
-import gc
 import json
 import time
+import zlib
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import rich
 import tyro
 from rich.progress import track
+from scipy import stats
 
-from be_jax.judge import JudgeConfig, Sample, Verdict, judge, of_pool, of_seeds, score_run
+from be_jax.files import write_atomically
+from be_jax.results import StudyResult
+from be_jax.stats import JudgeConfig, Row, ratio
+from be_jax.stats.claims import (
+    BETTER_THAN_DEEP,
+    NEAR_DEEP,
+    NEAR_SINGLE,
+    TO_DEEP,
+    TO_SINGLE,
+    WORSE_THAN_SINGLE,
+    Verdict,
+    families,
+    judge_claim,
+)
+from be_jax.stats.components import Components, Drawn, draw, measure
+from be_jax.stats.of_results import of_results, references_of, seeds_factor, seeds_of
+from be_jax.stats.rows import NO_GAIN
+from be_jax.stats.study import collect, members_of
 from be_jax.study import provenance
 
-CLASSES, MEMBERS, SEEDS, NETWORKS, POOL_SEEDS = 10, 4, 5, 8, 3
-SHARES = {"single model": 0.0, "gain at the margin": 0.25, "gain at 1 - margin": 0.75, "deep ensemble": 1.0}
-SIGNALS = {"test": 9.0, "shift/noise_1": 5.5, "ood/unseen": 0.0}
-DIFFICULTY, NOISE, SKILL = 2.5, 1.05, 0.04
-NOT_MEANS = ("ece", "auroc_max_probability")
-TOO_NEAR = 0.03
-ROUNDING = 1e-6  # of float32, in ratios that are 0 in truth
-
-Predictions = Mapping[str, np.ndarray]
+RESULTS = Path(__file__).parent / "results"
+POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
+CLAIMS = ("C1", "C2")
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Attributes:
-    repetitions: simulated studies of a design, each judged under every truth; 0 leaves such studies out.
-    examples: of every set.
-    large_repetitions, large_examples: the same of larger studies, which show the power at the size of MNIST's test set.
-    level: of the judgement.
+    studies: whose variance components to use, by the names of their results.
+    runs: folders of studies to measure anew, from their predictions; each is kept as `components_<folder's name>.json`.
+    seeds: of the method in the drawn studies.
+    networks_per_seed: of the pool, for each seed.
+    repetitions: studies of each size and position.
     out: where to write the result.
     """
 
-    repetitions: int = 200
-    examples: int = 1000
-    large_repetitions: int = 12
-    large_examples: int = 10_000
-    level: float = 0.05
-    out: Path = Path(__file__).parent / "results" / "judge_simulation.json"
+    studies: tuple[str, ...] = ("mnist_full", "cifar10_cpu")
+    runs: tuple[Path, ...] = ()
+    seeds: tuple[int, ...] = (5, 10, 20, 40)
+    networks_per_seed: int = 2
+    repetitions: int = 300
+    out: Path = RESULTS / "judge_simulation.json"
 
 
-class World(NamedTuple):
-    """Examples as all networks see them: logits without noise `{set: [n, c]}`, and the labels `[n]` of every set."""
-
-    logits: Mapping[str, np.ndarray]
-    labels: np.ndarray
-
-
-class Study(NamedTuple):
-    """One simulated study: its samples, by truth."""
-
-    single: Sample
-    deep_ensemble: Sample
-    methods: Mapping[str, Sample]
-
-
-Row = tuple[str, str, str]
-"""Claim, set, metric."""
+def components_of(name: str) -> Components:
+    """Of a committed study: measured from predictions, or from the scores in its result."""
+    path = RESULTS / f"components_{name}.json"
+    if path.exists():
+        return Components.load(path)
+    result = StudyResult.load(RESULTS / f"{name}.json")
+    runs = seeds_of(result)
+    references = references_of(result, runs)
+    if references is None:
+        raise ValueError(f"{name} has no single networks or no deep ensembles")
+    names = [method for method in runs if method not in ("single", "deep_ensemble", "copies", "single_wide")]
+    methods = {method: of_results(result, method, seeds_factor(method)) for method in names}
+    config = JudgeConfig() if references[0].has(*JudgeConfig().primary) else JudgeConfig().raw()
+    return measure(name, *references, methods, config.quality, members_of(result))
 
 
-def draw_world(random: np.random.Generator, examples: int) -> World:
-    """As many examples of a test set, a shifted set and an OOD set."""
-    labels = random.integers(CLASSES, size=examples)
-    truth = np.eye(CLASSES, dtype=np.float32)[labels]
-    logits = {
-        name: np.float32(signal) * truth + normal(random, DIFFICULTY, truth.shape) for name, signal in SIGNALS.items()
-    }
-    return World(logits, labels)
+def measured(folder: Path) -> Components:
+    """Of a study's predictions, test examples included."""
+    samples, result = collect(folder)
+    config = JudgeConfig() if samples.single.has(*JudgeConfig().primary) else JudgeConfig().raw()
+    methods = {name: sample for name, sample in samples.methods.items() if name not in samples.references}
+    return measure(folder.name, samples.single, samples.deep_ensemble, methods, config.quality, members_of(result))
 
 
-def draw_networks(random: np.random.Generator, world: World, count: int) -> dict[str, np.ndarray]:
-    """Independent networks, as the members of one file of predictions."""
-    skill = 1 + normal(random, SKILL, (count, 1, 1))
-    predictions = {}
-    for name, logits in world.logits.items():
-        own = skill * logits + normal(random, NOISE, (count, *logits.shape))
-        predictions[f"{name}/log_probs"] = own - np.log(np.exp(own).sum(-1, keepdims=True))
-        if not name.startswith("ood/"):
-            predictions[f"{name}/labels"] = world.labels
-    return predictions
+def judged(drawn: Drawn, components: Components, config: JudgeConfig) -> tuple[tuple[Row, ...], tuple[Verdict, ...]]:
+    """Rows and verdicts of a drawn study."""
+    rows = []
+    for index, endpoint in enumerate(components.endpoints):
+        part, whole = drawn.gains(index)
+        position = ratio(part, whole, config.confidence)
+        told = position.bounded and whole.value > 0
+        rows.append(Row(endpoint, position, reason="" if told else NO_GAIN))
+    return tuple(rows), tuple(judge_claim(claim, rows, config) for claim in CLAIMS)  # type: ignore[arg-type]
 
 
-def with_share(random: np.random.Generator, networks: Predictions, share: float) -> dict[str, np.ndarray]:
-    """The members on a random part `share` of the examples, and copies of the first of them on the others."""
-    mixed = {}
-    for name, array in networks.items():
-        if name.endswith("/log_probs"):
-            independent = np.less(random.random(array.shape[1]), share)
-            array = np.where(independent[None, :, None], array, array[:1])
-        mixed[name] = array
-    return mixed
+def false_statements(verdict: Verdict, position: float, gains: np.ndarray, margin: float) -> set[str]:
+    """The families of a claim of which something false is said."""
+    found = set()
+    for index, family in enumerate(families(verdict.claim, margin)):
+        words = {region.words: region for region in family}
+        for stated, gain in zip(verdict.stated, gains, strict=True):
+            region = words.get(stated.words)
+            if region and not (gain > 0 and region.low < position < region.high):
+                found.add(f"{verdict.claim} {FAMILIES[verdict.claim][index]}")
+    return found
 
 
-def normal(random: np.random.Generator, deviation: float, shape: tuple[int, ...]) -> np.ndarray:
-    """Normal numbers in float32."""
-    return np.float32(deviation) * random.standard_normal(shape, np.float32)
+FAMILIES: Mapping[str, Sequence[str]] = {"C1": ("apart", "equivalent"), "C2": ("equivalent", "outside", "nearer")}
 
 
-def paired_study(random: np.random.Generator, examples: int) -> Study:
-    """Every method has the same seeds."""
-    world = draw_world(random, examples)
-    single = of_seeds([score_run(draw_networks(random, world, 1)) for _ in range(SEEDS)])
-    deep_ensemble = of_seeds([score_run(draw_networks(random, world, MEMBERS)) for _ in range(SEEDS)])
-    return Study(single, deep_ensemble, _methods(random, world, SEEDS, "seeds"))
-
-
-def pooled_study(random: np.random.Generator, examples: int) -> Study:
-    """Single networks and deep ensembles come from a pool, and the method has seeds of its own."""
-    world = draw_world(random, examples)
-    networks = [draw_networks(random, world, 1) for _ in range(NETWORKS)]
-    methods = _methods(random, world, POOL_SEEDS, "seeds of the method")
-    return Study(of_pool(networks, 1), of_pool(networks, MEMBERS), methods)
-
-
-def study_without_gain(random: np.random.Generator, examples: int) -> Study:
-    """Deep ensembles are copies of one network too."""
-    world = draw_world(random, examples)
-    samples = [
-        of_seeds([score_run(with_share(random, draw_networks(random, world, m), 0.0)) for _ in range(SEEDS)])
-        for m in (1, 2, 2)
-    ]
-    return Study(samples[0], samples[1], {"no gain": samples[2]})
-
-
-def _methods(random: np.random.Generator, world: World, seeds: int, factor: str) -> dict[str, Sample]:
-    networks = [draw_networks(random, world, MEMBERS) for _ in range(seeds)]
-    return {
-        truth: of_seeds([score_run(with_share(random, each, share)) for each in networks], factor)
-        for truth, share in SHARES.items()
-    }
-
-
-PAIRED, POOLED = f"{SEEDS} paired seeds", f"pool of {NETWORKS} and {POOL_SEEDS} seeds"
-DESIGNS = {PAIRED: paired_study, POOLED: pooled_study, f"{PAIRED}, no gain": study_without_gain}
-
-
-def simulate(design: str, examples: int, repetitions: int, margins: JudgeConfig) -> dict[str, Any]:
-    """What was said under each truth, over all repetitions of a design."""
-    judged: dict[str, list[tuple[Verdict, ...]]] = collections.defaultdict(list)
-    values: dict[str, list[dict[tuple[str, str], np.ndarray]]] = collections.defaultdict(list)
-    for repetition in track(range(repetitions), description=f"{design}, {examples:,} examples"):
-        random = np.random.default_rng([repetition, examples, list(DESIGNS).index(design)])
-        study = DESIGNS[design](random, examples)
-        for truth, method in study.methods.items():
-            judged[truth].append(judge(truth, method, study.single, study.deep_ensemble, config=margins))
-            values[truth].append(_values(method, study))
-    return {
-        truth: {"repetitions": repetitions, **_rates(verdicts, _truths(truth, values[truth]), margins)}
-        for truth, verdicts in judged.items()
-    }
-
-
-def _values(method: Sample, study: Study) -> dict[tuple[str, str], np.ndarray]:
-    samples = (method, study.single, study.deep_ensemble)
-    return {key: np.array([s.statistic(*key).value for s in samples]) for key in method.scores[0]}
-
-
-def _truths(truth: str, values: Sequence[Mapping[tuple[str, str], np.ndarray]]) -> dict[tuple[str, str], float]:
-    """Gain recovered, or ratio of diversity; NaN where a deep ensemble gains nothing, in truth."""
-    truths = {}
-    for key in values[0]:
-        method, single, deep = np.mean([each[key] for each in values], axis=0)
-        gains = key[1] in ("accuracy", "auroc_max_probability")
-        has_gain = truth != "no gain" and (deep - single) * (1 if gains or single == 0 else -1) > 0
-        exact = SHARES.get(truth, 0.0)
-        estimated = key[1] in NOT_MEANS and 0 < exact < 1
-        truths[key] = np.nan if not has_gain else (method - single) / (deep - single) if estimated else exact
-    return truths
-
-
-def _is_false(claim: str, decision: str, truth: float, near: float, margins: JudgeConfig) -> bool:
-    """Whether a decision on a row is wrong; `near`: how close to an edge the truth must be to count as unknown."""
-    if decision not in ("supported", "contradicted"):
-        return False
-    if np.isnan(truth):
-        return True
-    edge = margins.diversity_margin if claim in ("C3", "C4") else margins.gain_margin
-    supports_below, contradicts_above = (1.0, 1 - edge) if claim == "C1" else (edge, edge)
-    at = abs(truth) if claim == "C2" else truth
-    if decision == "supported":
-        return bool(at >= supports_below + near)
-    return bool(at <= contradicts_above - near)
-
-
-def _rates(
-    studies: Sequence[tuple[Verdict, ...]], truths: Mapping[tuple[str, str], float], margins: JudgeConfig
+def simulate(
+    components: Components, seeds: int, networks: int, repetitions: int, config: JudgeConfig
 ) -> dict[str, Any]:
-    """Rates of any false statement, of each verdict, and of each decision on a row; and coverage of the intervals."""
-    claims: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    rows: dict[Row, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    covered: dict[tuple[str, str], list[bool]] = collections.defaultdict(list)
-    false_studies = 0
-    for verdicts in studies:
-        is_false = False
-        for verdict in verdicts:
-            claims[verdict.claim][verdict.decision] += 1
-            for row in verdict.evidence:
-                key = (row.set_name, row.metric)
-                rows[verdict.claim, *key][row.decision] += 1
-                near = TOO_NEAR if row.metric in NOT_MEANS and truths[key] not in (0.0, 1.0) else 0.0
-                is_false |= _is_false(verdict.claim, row.decision, truths[key], near, margins)
-                # Each gain stands in C1 and in C2.
-                if verdict.claim != "C1" and not np.isnan([row.lower, truths[key]]).any():
-                    covered[key].append(row.lower - ROUNDING <= truths[key] <= row.upper + ROUNDING)
-        false_studies += is_false
-    count = len(studies)
+    """Rates over studies of one size, by position."""
+    rates: dict[str, dict[str, Any]] = {}
+    covered: dict[str, list[bool]] = defaultdict(list)
+    for at, position in enumerate(POSITIONS):
+        false: Counter[str] = Counter()
+        said: Counter[str] = Counter()
+        reached = []
+        for repetition in range(repetitions):
+            random = np.random.default_rng([repetition, seeds, networks, at, zlib.crc32(components.source.encode())])
+            drawn = draw(components, seeds, networks, position, random)
+            rows, verdicts = judged(drawn, components, config)
+            wrong = set[str]().union(
+                *(false_statements(verdict, position, components.gain, config.margin) for verdict in verdicts)
+            )
+            false.update({*wrong, *(["any"] if wrong else [])})
+            _, tracks = verdicts
+            first = tracks.stated[0]
+            said.update([first.words or "nothing"])
+            reached.append(tracks.reached)
+            for row, gain in zip(rows, components.gain, strict=True):
+                if gain > 0:
+                    covered[str(row.endpoint)].append(row.position.holds(position))
+        rates[str(position)] = {
+            "false": {name: _rate(false[name], repetitions) for name in ("any", *sorted(set(false) - {"any"}))},
+            "primary": {words: round(count / repetitions, 5) for words, count in said.most_common()},
+            "endpoints_decided": round(float(np.mean(reached)), 2),
+        }
     return {
-        "false_statement": false_studies / count,
-        "verdicts": {claim: _shares(decisions) for claim, decisions in claims.items() if claim != "C4"},
-        "rows": {" ".join(row): _shares(decisions) for row, decisions in rows.items()},
-        "truth": {" ".join(key): None if np.isnan(value) else round(float(value), 3) for key, value in truths.items()},
-        "coverage": {" ".join(key): round(float(np.mean(inside)), 3) for key, inside in covered.items()},
+        "positions": rates,
+        "power": {
+            "nearer": {p: _power(rates[p]["primary"], p) for p in ("0.0", "1.0")},
+            "equivalent": {p: rates[p]["primary"].get(w, 0.0) for p, w in (("0.0", TO_SINGLE), ("1.0", TO_DEEP))},
+        },
+        "coverage": {endpoint: round(float(np.mean(inside)), 4) for endpoint, inside in covered.items()},
     }
 
 
-def _shares(decisions: Mapping[str, int]) -> dict[str, float]:
-    total = sum(decisions.values())
-    return {decision: round(count / total, 3) for decision, count in sorted(decisions.items())}
+def _power(primary: Mapping[str, float], position: str) -> float:
+    """How often the primary endpoint is shown to be on the right side of the middle, by whatever words."""
+    right = (TO_SINGLE, NEAR_SINGLE, WORSE_THAN_SINGLE) if position == "0.0" else (TO_DEEP, NEAR_DEEP, BETTER_THAN_DEEP)
+    return round(sum(primary.get(words, 0.0) for words in right), 3)
+
+
+def _rate(count: int, of: int) -> dict[str, float]:
+    """A rate with its one-sided 95 % upper bound (Clopper and Pearson 1934)."""
+    upper = float(stats.beta.ppf(0.95, count + 1, of - count)) if count < of else 1.0
+    return {"rate": round(count / of, 4), "at_most": round(upper, 4)}
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    gc.freeze()  # statsmodels collects garbage at every correction, which is slow among jax's many objects
-    started = time.perf_counter()
-    margins = JudgeConfig(level=config.level, resamples=500)
-    sizes = [(design, config.examples, config.repetitions) for design in DESIGNS]
-    sizes += [(design, config.large_examples, config.large_repetitions) for design in (PAIRED, POOLED)]
-    rates = {
-        f"{design}, {examples:,} examples": simulate(design, examples, n, margins) for design, examples, n in sizes if n
+    started, judge = time.perf_counter(), JudgeConfig()
+    for folder in config.runs:
+        measured(folder).save(RESULTS / f"components_{folder.name}.json")
+    names = tuple(dict.fromkeys([*config.studies, *(folder.name for folder in config.runs)]))
+    found = {name: components_of(name) for name in names}
+    sizes = [(name, seeds, config.networks_per_seed * seeds) for name in names for seeds in config.seeds]
+    simulated = {
+        f"{name}, {seeds} seeds, {networks} networks": simulate(found[name], seeds, networks, config.repetitions, judge)
+        for name, seeds, networks in track(sizes, description="simulating")
     }
-    for name, truths in rates.items():
-        for truth, rate in truths.items():
-            rich.print(f"{name}; truth: {truth}; false statements in {rate['false_statement']:.3f}", rate["verdicts"])
-    result = {
-        "config": {k: v for k, v in dataclasses.asdict(config).items() if k != "out"},
-        "judge": dataclasses.asdict(margins),
-        "rates": rates,
+    for name, rates in simulated.items():
+        worst = max(each["false"]["any"]["rate"] for each in rates["positions"].values())
+        rich.print(f"{name}: false at most {worst}, power {rates['power']}, coverage {rates['coverage']}")
+    record = {
+        "config": {k: str(v) if k in ("out", "runs") else v for k, v in dataclasses.asdict(config).items()},
+        "judge": dataclasses.asdict(judge),
+        "components": {name: {"units": dict(c.units), "blocks": c.blocks} for name, c in found.items()},
+        "simulated": simulated,
         "seconds": round(time.perf_counter() - started),
         "provenance": provenance("experiments.judge_simulation"),
     }
-    config.out.write_text(json.dumps(result, indent=1) + "\n")
+    write_atomically(config.out, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

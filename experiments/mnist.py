@@ -14,7 +14,6 @@ Interrupt it at any moment: the same command goes on from there. A finished run 
 
 import dataclasses
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,13 +23,10 @@ import jax
 import tyro
 from rich.progress import Progress
 
-from be_jax import batch_ensemble, deep_ensemble, fast_init, mc_dropout, models, single
-from be_jax.checkpoint import CheckpointError
+from be_jax import methods, models
 from be_jax.config import BatchMode, ConfigError, TrainConfig, check
-from be_jax.cost import as_costly
 from be_jax.data import (
     CORRUPTIONS,
-    DataUnavailableError,
     StudyData,
     as_float,
     embedded_mnist,
@@ -40,15 +36,18 @@ from be_jax.data import (
 )
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
-from be_jax.report import print_tables
 from be_jax.results import StudyResult
-from be_jax.runs import RunError
-from be_jax.study import Execution, Method, Study, run_study
-from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, show_report, use_compilation_cache
+from be_jax.run import conclude
+from be_jax.study import Execution, Planned, Study
+from experiments import command_line
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # of the 60,000 training images
 
 METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "copies", "single_wide")
+
+NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "execution")
+"""Fields that do not determine the numbers of a run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +60,8 @@ class Config:
         MNIST; OOD: Fashion-MNIST).
       data_dir: TFDS folder, for "tfds"; TFDS's default where it is not given.
       out: folder of the runs and the report; `runs/mnist_<preset>` where it is not given.
-      methods: which methods to run. The deep ensembles are made from the networks of `single`, unless
-        `deep_ensemble`, whose members are trained together, is one of them.
+      methods: which methods to run, of `be_jax.methods`. The deep ensembles are made from the networks of `single`,
+        unless `deep_ensemble`, whose members are trained together, is one of them.
       seeds: one run of each method but `single` for each.
       pool_size: number of independent networks of `single`, with seeds 0, 1, ...
       members: m, of all ensembles.
@@ -96,7 +95,7 @@ class Config:
     execution: Annotated[Execution, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Execution)
 
     def __post_init__(self) -> None:
-        check_chosen("methods", self.methods, (*METHODS, "deep_ensemble"))
+        check_chosen("methods", self.methods, tuple(methods.TABLE))
         check_chosen("corruptions", self.corruptions, tuple(CORRUPTIONS))
         check_chosen("severities", self.severities, range(1, 6))
         for name in ("members", "rank", "pool_size"):
@@ -110,12 +109,6 @@ class Config:
     @property
     def folder(self) -> Path:
         return self.out or Path("runs") / f"mnist_{self.preset}"
-
-    def identity(self, data: StudyData) -> dict[str, object]:
-        """What determines a run's result, beside its method and seed."""
-        not_part = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "execution")
-        fields = {k: v for k, v in dataclasses.asdict(self).items() if k not in not_part}
-        return {**fields, "data_sizes": data.describe()}
 
 
 FULL = Config(preset="full", data="tfds", pool_size=40, seeds=tuple(range(POOL_SEEDS_BELOW, POOL_SEEDS_BELOW + 20)))
@@ -134,42 +127,25 @@ PRESETS: Mapping[str, Config] = {
 }
 
 
-def build_model(config: Config, width: int = 16) -> nn.Module:
-    """The network of one member; `width` scales the MLP's hidden layers."""
-    if config.model == "lenet":
-        return models.LeNet(dropout_rate=config.dropout_rate)
-    return models.MLP(features=(4 * width, 2 * width, width), dropout_rate=config.dropout_rate)
+def build_model(config: Config) -> nn.Module:
+    """The network of one member."""
+    return {"mlp": models.MLP, "lenet": models.LeNet}[config.model](dropout_rate=config.dropout_rate)
 
 
-def build_method(config: Config, name: str) -> Method:
+def build_method(config: Config, name: str) -> Planned:
     """The method with its training protocol and its seeds."""
-    model, train, members = build_model(config), config.train, config.members
+    row = methods.find(name)
+    options = methods.Options(
+        members=config.members, rank=config.rank, init_std=config.init_std, input_shape=(28, 28, 1)
+    )
+    train = row.trained_with(config.train)
+    if name == "deep_ensemble":
+        train = dataclasses.replace(train, batch_mode=config.deep_ensemble_batch_mode)
     seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
     try:
-        match name:
-            case "single":
-                ensemble = single(model)
-            case "single_wide":
-                if config.model == "lenet":
-                    raise ConfigError("single_wide is for model='mlp': leave it out of methods")
-                ensemble = single(as_costly(lambda width: build_model(config, width), 16, members, (28, 28, 1)))
-            case "mc_dropout":
-                ensemble = mc_dropout(model, members)
-            case "batch_ensemble":
-                ensemble = batch_ensemble(model, members, config.rank, fast_init.normal(config.init_std))
-            case "batch_ensemble_sign":
-                ensemble = batch_ensemble(model, members, config.rank, "random_sign")
-            case "copies":
-                ensemble = batch_ensemble(model, members, config.rank, "ones")
-                train = dataclasses.replace(train, fast_learning_rate_multiplier=0.0)
-            case "deep_ensemble":
-                ensemble = deep_ensemble(model, members)
-                train = dataclasses.replace(train, batch_mode=config.deep_ensemble_batch_mode)
-            case _:
-                raise ConfigError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
+        return Planned(name, row.build(build_model(config), options), train, seeds)
     except ValueError as error:
-        raise ConfigError(str(error)) from error
-    return Method(name, ensemble, train, seeds)
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def load_data(config: Config) -> StudyData:
@@ -211,14 +187,16 @@ def make_study(config: Config) -> Study:
         members=config.members,
         preprocess=preprocess,
         evaluation_sets=lambda progress: evaluation_sets(config, data, progress),
-        identity=config.identity(data),
+        config=config,
+        not_part=NOT_PART,
         execution=config.execution,
     )
 
 
 def run(config: Config) -> StudyResult:
-    """Trains, predicts and scores every method and seed; returns the result and leaves it in the run folder."""
-    return run_study(make_study(config), "experiments.mnist")
+    """Trains, predicts, scores and judges every method and seed; leaves all of it in the run folder."""
+    result, _ = conclude(make_study(config), "experiments.mnist")
+    return result
 
 
 def parse(args: Sequence[str] | None = None) -> Config:
@@ -230,15 +208,8 @@ def parse(args: Sequence[str] | None = None) -> Config:
 def main() -> None:
     config = parse()
     use_compilation_cache()
-    result = run(config)
-    print_tables(result)
-    show_report(result, config.folder)
+    run(config)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, CheckpointError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from the last checkpoint")
+    command_line.run(main)

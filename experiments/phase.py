@@ -16,7 +16,6 @@ program. Interrupt it at any moment: sizes that were finished are not trained ag
 """
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -28,14 +27,14 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, models, single
-from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.data import DataUnavailableError, StudyData
-from be_jax.report.ratios import MIN_SEEDS
+from be_jax.config import TrainConfig, check
+from be_jax.data import StudyData
 from be_jax.results import RunRecord, StudyResult
-from be_jax.runs import RunError, exclusive
+from be_jax.runs import exclusive
+from be_jax.stats.config import MIN_UNITS
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
-from experiments import mnist
+from experiments import command_line, mnist
 from experiments.common import use_compilation_cache
 from experiments.phase_figures import draw, to_markdown
 from experiments.recovery import draw_data, load_or_make, make_evaluation, save_record, summary_of, train_and_score
@@ -52,7 +51,7 @@ class Config:
       sizes: numbers of training images, ascending.
       epoch_images: that an epoch takes, at every size; as many as the largest has, where not given.
       init_stds: of r, s ~ N(1, std^2), ascending; random signs are trained beside them.
-      seeds: of the drawn training images and of training; at least 4, as the intervals need so many.
+      seeds: of the drawn training images and of training; at least 3, as the intervals need so many.
       members: m, of the BatchEnsembles and the deep ensemble.
       dropout_rate: in training of every network.
       train: the training protocol; a deep ensemble's members see batches in orders of their own.
@@ -80,8 +79,8 @@ class Config:
         spreads = tuple(sorted(set(self.init_stds))) == self.init_stds and min(self.init_stds, default=0.0) >= 0
         check(spreads, "init_stds", self.init_stds, "ascending numbers >= 0")
         check(self.members >= 2, "members", self.members, "an integer >= 2")
-        enough = len(set(self.seeds)) == len(self.seeds) >= MIN_SEEDS and min(self.seeds) >= 0
-        check(enough, "seeds", self.seeds, f"at least {MIN_SEEDS} different integers >= 0: an interval needs so many")
+        enough = len(set(self.seeds)) == len(self.seeds) >= MIN_UNITS and min(self.seeds) >= 0
+        check(enough, "seeds", self.seeds, f"at least {MIN_UNITS} different integers >= 0: an interval needs so many")
 
     @property
     def results_folder(self) -> Path:
@@ -182,9 +181,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, DataUnavailableError, RunError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on after the sizes that are finished")
+    command_line.run(main, interrupted="interrupted: the same command goes on after the sizes that are finished")

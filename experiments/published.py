@@ -4,8 +4,8 @@ from typing import Literal, NamedTuple
 
 from be_jax.report.columns import percent
 from be_jax.report.methods import label
-from be_jax.report.ratios import diversity_ratio, gain_recovered
 from be_jax.results import StudyResult
+from be_jax.stats import diversity_ratio, gain_recovered
 
 METHODS = ("batch_ensemble", "batch_ensemble_sign")
 MEASURES = {"accuracy": "accuracy", "nll": "NLL", "epistemic": "mutual information", "pairwise_kl": "pairwise KL"}
@@ -77,6 +77,5 @@ def markdown(result: StudyResult) -> str:
 
 
 def _ours(result: StudyResult, method: str, figure: Figure) -> str:
-    if figure.single:
-        return percent(gain_recovered(result, method, figure.set_name, figure.metric))
-    return percent(diversity_ratio(result, method, figure.set_name, figure.metric))
+    compare = gain_recovered if figure.single else diversity_ratio
+    return percent(compare(result, method, figure.set_name, figure.metric).position)

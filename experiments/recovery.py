@@ -13,15 +13,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from be_jax import Ensemble
-from be_jax.checkpoint import config_differences
 from be_jax.config import TrainConfig
 from be_jax.data import StudyData, split
 from be_jax.ensemble import Variables
-from be_jax.evaluate import score_predictions
-from be_jax.report.ratios import Ratio, diversity_ratio, gain_recovered
-from be_jax.report.summary import estimate, sets_of
+from be_jax.files import replacing
+from be_jax.identity import differences
+from be_jax.report.summary import sets_of
 from be_jax.results import RunRecord, Scores, StudyResult
 from be_jax.runs import RunError, write_atomically
+from be_jax.scores import score_predictions
+from be_jax.stats import Row, diversity_ratio, gain_recovered
+from be_jax.stats.means import estimate
 from experiments import mnist
 from experiments.together import SeedData, outputs_of, recorded, train_together
 
@@ -125,25 +127,25 @@ def load_or_make(path: Path, config: Mapping[str, Any], make: Callable[[], Study
     if not path.exists():
         make().save(path)
     result = StudyResult.load(path)
-    if differences := config_differences(result.config, json.loads(json.dumps(config))):
+    if differ := differences(result.config, json.loads(json.dumps(config))):
         raise RunError(
-            f"{path} was made by another configuration: {differences}. It was left as it was; choose another --folder, "
+            f"{path} was made by another configuration: {differ}. It was left as it was; choose another --folder, "
             "or move this one away"
         )
     return result
 
 
-def recovered(result: StudyResult, method: str) -> dict[str, Ratio]:
-    """The `MEASURES` of a method, each with its 95 % interval over seeds.
+def recovered(result: StudyResult, method: str) -> dict[str, Row]:
+    """The `MEASURES` of a method, each with its 95 % interval over seeds, which share their training data.
 
-    The gain in OOD AUROC is that of detection by mutual information, by which a single network knows nothing (0.5).
+    OOD examples are detected by maximum probability, which a single network has too.
     """
     (ood,) = sets_of(result, "ood/")
     return {
-        "nll": gain_recovered(result, method, "test", "nll"),
-        "accuracy": gain_recovered(result, method, "test", "accuracy"),
-        "epistemic": diversity_ratio(result, method, "test", "epistemic"),
-        "ood_auroc": gain_recovered(result, method, ood, "auroc_epistemic"),
+        "nll": gain_recovered(result, method, "test", "nll", paired=True),
+        "accuracy": gain_recovered(result, method, "test", "accuracy", paired=True),
+        "epistemic": diversity_ratio(result, method, "test", "epistemic", paired=True),
+        "ood_auroc": gain_recovered(result, method, ood, "auroc_max_probability", paired=True),
     }
 
 
@@ -152,7 +154,7 @@ def summary_of(result: StudyResult, method: str) -> dict[str, Any]:
     (ood,) = sets_of(result, "ood/")
     runs = [run for run in result.runs if run.method == method]
     kept = {"nll": ("test", "nll"), "accuracy": ("test", "accuracy"), "epistemic": ("test", "epistemic")}
-    kept |= {"ood_epistemic": (ood, "epistemic"), "ood_auroc": (ood, "auroc_epistemic")}
+    kept |= {"ood_epistemic": (ood, "epistemic"), "ood_auroc": (ood, "auroc_max_probability")}
     values = {name: [r.scores[of][metric] for r in runs if r.scores] for name, (of, metric) in kept.items()}
     return {
         "parameters": runs[0].parameters,
@@ -160,14 +162,14 @@ def summary_of(result: StudyResult, method: str) -> dict[str, Any]:
         "diverged": [run.seed for run in runs if run.status == "diverged"],
         "scores": values,
         "means": {name: [estimate(v).mean, estimate(v).half_width] for name, v in values.items()},
-        "recovered": {name: _as_json(ratio) for name, ratio in recovered(result, method).items()},
+        "recovered": {name: _as_json(row) for name, row in recovered(result, method).items()},
     }
 
 
-def _as_json(ratio: Ratio) -> dict[str, Any]:
-    if ratio.undefined:
-        return {"undefined": ratio.undefined}
-    return {"value": ratio.value, "lower": ratio.lower, "upper": ratio.upper}
+def _as_json(row: Row) -> dict[str, Any]:
+    if row.reason:
+        return {"undefined": row.reason}
+    return {"value": row.position.value, "lower": row.position.lower, "upper": row.position.upper}
 
 
 def diverged_note(summary: Mapping[str, Any]) -> str:
@@ -187,7 +189,8 @@ def save_record(record: Mapping[str, Any], listed: str, folder: Path, figure: Fi
     name = record["experiment"]
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / f"{name}.json", to_json(record, listed))
-    figure.savefig(folder / f"{name}.png", dpi=130)
+    with replacing(folder / f"{name}.png") as file:
+        figure.savefig(file, dpi=130)
     write_atomically(folder / f"{name}.md", markdown)
 
 

@@ -10,7 +10,6 @@ split into training, validation and test rows of its own: `single`, `mc_dropout`
 """
 
 import dataclasses
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,19 +31,21 @@ from be_jax import (
     models,
     single,
 )
-from be_jax.config import ConfigError, TrainConfig, check
+from be_jax.config import TrainConfig, check
 from be_jax.ensemble import Variables
-from be_jax.evaluate import score_predictions
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN, gaussian
 from be_jax.metrics import regression
+from be_jax.report.markdown import to_markdown
 from be_jax.report.terminal import fitted
 from be_jax.results import RunRecord, StudyResult
 from be_jax.runs import write_atomically
+from be_jax.scores import score_predictions
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
+from experiments import command_line
 from experiments.common import use_compilation_cache
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
-from experiments.tabular_report import tables, to_markdown
+from experiments.tabular_report import tables
 from experiments.together import outputs_of, recorded, train_together
 
 METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "deep_ensemble")
@@ -185,9 +186,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, ModuleNotFoundError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: data sets that were finished are saved")
+    command_line.run(main, ModuleNotFoundError, interrupted="interrupted: data sets that were finished are saved")

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from be_jax.report.columns import ACCURACY, NLL, Metric, percent
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE, label
-from be_jax.report.ratios import diversity_ratio, gain_recovered, paired_difference
-from be_jax.report.summary import Estimate, look_up, summarise
+from be_jax.report.summary import look_up, summarise
 from be_jax.report.table import Cell, Column, Table, column
 from be_jax.results import StudyResult
+from be_jax.stats import difference, diversity_ratio, gain_recovered
+from be_jax.stats.means import Estimate
 
 CRPS = Metric("crps", "CRPS", 3, "lower")
 RMSE = Metric("rmse", "RMSE", 3, "lower")
@@ -57,10 +58,13 @@ def _against_deep(results: Sequence[StudyResult]) -> Table:
     shown = []
     for method in methods:
         differences = [
-            Cell(_difference(metric, paired_difference(result, method, DEEP_ENSEMBLE, "test", metric.key)))
+            Cell(_difference(metric, difference(result, method, DEEP_ENSEMBLE, "test", metric.key, paired=True)))
             for result, metric in settings
         ]
-        gains = [Cell(percent(gain_recovered(result, method, "test", metric.key))) for result, metric in settings]
+        gains = [
+            Cell(percent(gain_recovered(result, method, "test", metric.key, paired=True).position))
+            for result, metric in settings
+        ]
         name = label(results[0], method)
         shown += [Column(f"{name} − deep ens.", tuple(differences)), Column("gain", tuple(gains))]
     rows = tuple(f"{_name(result)} {metric.title}" for result, metric in settings)
@@ -77,7 +81,10 @@ def _diversity(results: Sequence[StudyResult]) -> Table:
     shown = tuple(
         Column(
             label(results[0], method),
-            tuple(Cell(percent(diversity_ratio(result, method, "test", "epistemic"))) for result in results),
+            tuple(
+                Cell(percent(diversity_ratio(result, method, "test", "epistemic", paired=True).position))
+                for result in results
+            ),
         )
         for method in methods
     )
@@ -85,26 +92,13 @@ def _diversity(results: Sequence[StudyResult]) -> Table:
     return Table("Epistemic uncertainty, of the deep ensemble's", tuple(map(_name, results)), shown, note)
 
 
-def _difference(metric: Metric, difference: Estimate) -> str:
+def _difference(metric: Metric, apart: Estimate) -> str:
     """The difference, and a word where its interval does not hold 0."""
-    shown = metric.shown(difference)
-    if not abs(difference.mean) > difference.half_width:
+    shown = metric.shown(apart)
+    if not abs(apart.mean) > apart.half_width:
         return shown
-    return f"{shown} {'better' if (difference.mean > 0) == (metric.better == 'higher') else 'worse'}"
+    return f"{shown} {'better' if (apart.mean > 0) == (metric.better == 'higher') else 'worse'}"
 
 
 def _name(result: StudyResult) -> str:
     return result.experiment.removeprefix("tabular_")
-
-
-def to_markdown(drawn: Sequence[Table], level: int = 3) -> str:
-    """The tables in Markdown, under headings of this level, the best of each row bold."""
-    parts = []
-    for table in drawn:
-        lines = [["", *(each.title for each in table.columns)], ["---", *("---:" for _ in table.columns)]]
-        for i, row in enumerate(table.rows):
-            cells = [each.cells[i] for each in table.columns]
-            lines.append([row, *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)])
-        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        parts.append(f"{'#' * level} {table.title}\n\n{body}\n\n{table.note}\n")
-    return "\n".join(parts)

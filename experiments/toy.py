@@ -12,7 +12,6 @@ members and the spread of N(1, std).
 
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,11 +24,13 @@ import rich
 import tyro
 
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, metrics, models, single
-from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.full_rank import full_rank
+from be_jax.config import TrainConfig, check
+from be_jax.construct import full_rank
+from be_jax.files import replacing
 from be_jax.runs import write_atomically
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
+from experiments import command_line
 from experiments.common import use_compilation_cache
 from experiments.together import SeedData, outputs_of, train_together
 from experiments.toy_figures import draw_surfaces, draw_sweep
@@ -211,10 +212,13 @@ def save(config: Config, result: dict[str, Any], drawn: dict[str, Surfaces]) -> 
     """Writes `toy.json`, `toy.png` and `toy_sweep.png`, and the surfaces `[3, points]` to `runs/toy/surfaces.npz`."""
     for folder in (config.out, RUNS):
         folder.mkdir(parents=True, exist_ok=True)
-    np.savez(RUNS / "surfaces.npz", allow_pickle=False, **drawn)
+    with replacing(RUNS / "surfaces.npz") as file:
+        np.savez(file, allow_pickle=False, **drawn)
     write_atomically(config.out / "toy.json", to_json(result))
-    draw_surfaces(result, drawn, gaussians(config.seeds[0])).savefig(config.out / "toy.png", dpi=130)
-    draw_sweep(result).savefig(config.out / "toy_sweep.png", dpi=110)
+    with replacing(config.out / "toy.png") as file:
+        draw_surfaces(result, drawn, gaussians(config.seeds[0])).savefig(file, dpi=130)
+    with replacing(config.out / "toy_sweep.png") as file:
+        draw_sweep(result).savefig(file, dpi=110)
 
 
 def to_json(result: dict[str, Any]) -> str:
@@ -235,9 +239,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, OSError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: nothing was saved; it takes a few minutes from the start")
+    command_line.run(main, interrupted="interrupted: nothing was saved; it takes a few minutes from the start")

@@ -11,8 +11,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
-from be_jax.report.ratios import ratio_of_means
-from be_jax.report.summary import estimate
+from be_jax.stats import ratio_of_means
+from be_jax.stats.means import estimate
 
 TITLES = {
     "single": "single\nnetwork",
@@ -92,9 +92,9 @@ def draw_sweep(result: Mapping[str, Any]) -> Figure:
         style = {"color": colours[index], "marker": MARKERS[index % len(MARKERS)], "markersize": 4, "linewidth": 1.3}
         shift = 0.008 * (index - len(colours) / 2)
         for axes, region in zip(panels, ("near", "far"), strict=False):
-            deep = np.array(by_setting["deep_ensemble", members][region]["epistemic"])
+            deep = by_setting["deep_ensemble", members][region]["epistemic"]
             rows = [
-                (x, ratio_of_means(np.array(by_setting[init, members][region]["epistemic"]), deep, ""))
+                (x, ratio_of_means(by_setting[init, members][region]["epistemic"], deep))
                 for init, x in positions.items()
             ]
             _line(axes, [(x + shift, r.value, r.lower, r.upper) for x, r in rows], style)

@@ -15,7 +15,7 @@ import be_jax
 from be_jax.config import TrainConfig
 from be_jax.evaluate import make_predict
 from be_jax.fit import fit
-from be_jax.models import LeNet
+from be_jax.nn.models import LeNet
 from be_jax.parallel import Hosts, connect, devices_of_hosts, from_all_hosts, is_first_host, replicate, share_of_host
 from be_jax.runs import RunFolder
 

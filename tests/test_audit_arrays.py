@@ -2,6 +2,7 @@
 
 import re
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -88,7 +89,8 @@ def changed(index, value):
         (arrays("logits", changed((1, 3), -np.inf)), "test/logits[1, 3] has the largest logit -inf"),
         (arrays(values=logits()[0]), "test/log_probs must be [members, examples, classes], got shape (5, 4); a single"),
         (arrays(values=logits().astype(int)), "test/log_probs must be floating numbers, got int64"),
-        (arrays(values=logits(classes=1)), "test/log_probs needs a member, an example and two classes at least"),
+        (arrays(values=logits(members=0)), "test/log_probs needs a member, an example and two classes at least"),
+        (arrays(values=logits(examples=0)), "test/log_probs needs a member, an example and two classes at least"),
         (arrays(values=logits(examples=6)), "test/log_probs has 6 examples (shape (3, 6, 4)), but test/labels has 5"),
         (arrays(values=logits().swapaxes(0, 1)), "members come first: save array.swapaxes(0, 1)"),
         (arrays(**{"test/labels": np.eye(4)}), "test/labels must be class numbers [examples], got shape (4, 4)"),
@@ -109,6 +111,97 @@ def changed(index, value):
 def test_what_cannot_be_what_its_name_says_is_refused(given, message):
     with pytest.raises(AuditError, match=re.escape(message)):
         checked(given)
+
+
+MASK = np.zeros((5, 2, 2), int)
+
+
+@pytest.mark.parametrize(
+    ("given", "cure"),
+    [
+        (arrays("logits", logits(classes=1)), "save numpy.stack([0 * z, z], -1) with z = array[..., 0]"),
+        (arrays("logits", logits(classes=5)[..., 0]), "save numpy.stack([0 * z, z], -1) with z = array,"),
+        (arrays("probs", np.full((3, 5, 1), 0.3)), "save numpy.stack([1 - p, p], -1) with p = array[..., 0]"),
+        (arrays("probs", np.full((3, 5), 0.3)), "name the arrays <set>/mean and <set>/variance"),
+        (arrays("log_probs", np.full((3, 5, 1), -0.3)), "save the logarithms of both probabilities"),
+        (
+            arrays("logits", logits().astype(np.float32).view("V4")),
+            "4 bytes without a kind (|V4), as numpy saves bfloat16",
+        ),
+        (
+            arrays("logits", np.zeros((3, 5, 4), "V2")),
+            "(|V2), as numpy saves bfloat16: save array.astype(numpy.float32)",
+        ),
+        (arrays("logits", logits().astype(complex)), "must be floating numbers, got complex128"),
+        (arrays("probs", np.full((3, 5, 4), 0.251)), "few digits: take the softmax in float32"),
+        (arrays("probs", np.full((3, 5, 4), 0.2488)), "few digits: take the softmax in float32"),
+        (arrays("log_probs", np.full((3, 5, 4), np.log(0.252))), "few digits: take the softmax in float32"),
+        (arrays("probs", np.full((3, 5, 4), 0.26)), "if these are logits, name the array logits"),
+        (arrays("logits", [np.zeros((5, 4)), np.zeros((6, 4))]), "test/logits cannot be made one array"),
+        (arrays("logits", np.array([None] * 3)), "test/logits holds Python objects, not numbers"),
+        (arrays(**{"test/labels": np.zeros((5, 1), int)}), "got shape (5, 1): save labels.ravel()"),
+        (arrays(**{"test/labels": np.zeros((1, 5), int)}), "got shape (1, 5): save labels.ravel()"),
+        (arrays(**{"test/labels": np.eye(4)[[0, 1, 2, 3, 0]]}), "got shape (5, 4): save labels.argmax(1)"),
+        (arrays(**{"test/labels": np.array([[0, 1], [1, 1]])}), "got shape (2, 2): an example has one class here"),
+        (arrays(**{"test/labels": np.array([1, 2, 3, 4, 4])}), "count from 1: save labels - 1"),
+        (arrays(**{"test/labels": np.array([0, 1, 255, 2, 3])}), "leave out examples that have no class"),
+        (arrays(**{"test/labels": np.array(list("abcda"))}), "number them as the classes of the predictions"),
+        (arrays(**{"test/labels": np.array([True] * 5)}), "got bool: save labels.astype(int)"),
+        (
+            arrays("logits", np.zeros((3, 5, 2, 2, 4)), **{"test/labels": MASK}),
+            "save array.reshape(3, -1, 4) and labels",
+        ),
+        (
+            arrays("logits", np.zeros((3, 5, 4, 2, 2)), **{"test/labels": MASK}),
+            "numpy.moveaxis(array, 2, -1).reshape(3, ",
+        ),
+        (
+            arrays("logits", np.zeros((3, 5, 7, 4)), **{"test/labels": np.zeros((5, 7), int)}),
+            "save array.reshape(3, -1, 4)",
+        ),
+        (arrays("logits", np.zeros((3, 4, 5))), "classes come last: save array.swapaxes(1, 2)"),
+        (arrays("std", np.zeros((3, 5))), "save variance, the square of a standard deviation"),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
+)
+def test_a_message_says_what_to_do(given, cure):
+    with pytest.raises(AuditError, match=re.escape(cure)):
+        checked(given)
+
+
+def test_the_cures_work():
+    z = logits(classes=2)
+    both = np.stack([0 * z[..., 0], z[..., 1] - z[..., 0]], -1)
+    two = checked({"test/logits": both, "test/labels": np.arange(5) % 2})["test/log_probs"]
+    np.testing.assert_allclose(two, log_softmax(z), atol=1e-6)
+    pixels = np.random.default_rng(0).normal(size=(3, 5, 4, 2, 2))
+    moved = np.moveaxis(pixels, 2, -1).reshape(3, -1, 4)
+    flat = checked({"test/logits": moved, "test/labels": MASK.ravel()})["test/log_probs"]
+    np.testing.assert_allclose(flat[1, 4 * 2 + 2 * 1 + 0], log_softmax(pixels[1, 2, :, 1, 0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "f8", "f2", ml_dtypes.bfloat16])
+def test_every_float_is_the_same_predictions(dtype):
+    x = np.round(4 * logits()) / 4  # of few bits, so that every dtype has them
+    result = checked(arrays("logits", x.astype(dtype)))["test/log_probs"]
+    np.testing.assert_allclose(result, checked(arrays("logits", x.astype(np.float32)))["test/log_probs"], atol=1e-6)
+
+
+def test_a_file_says_what_it_is_instead(tmp_path):
+    np.save(tmp_path / "one.npy", logits())
+    with pytest.raises(AuditError, match=r"one\.npy is one array without a name"):
+        read_predictions(tmp_path / "one.npy")
+    ragged = np.array([np.zeros((5, 4)), np.zeros((6, 4))], object)
+    np.savez(tmp_path / "ragged.npz", **{"test/logits": ragged, "test/labels": np.zeros(5, int)})
+    with pytest.raises(
+        AuditError, match=r"ragged\.npz: test/logits holds Python objects.*do the members differ in length"
+    ):
+        read_predictions(tmp_path / "ragged.npz")
+    np.savez(tmp_path / "b.npz", **arrays("logits", logits().astype(ml_dtypes.bfloat16)))
+    with pytest.raises(AuditError, match=r"b\.npz: test/logits .* as numpy saves bfloat16"):
+        read_predictions(tmp_path / "b.npz")
+    with pytest.raises(AuditError, match=f"{tmp_path} cannot be read"):
+        read_predictions(tmp_path)
 
 
 def test_a_message_names_the_file(tmp_path):

@@ -11,8 +11,9 @@ import pytest
 import be_jax
 from be_jax.config import TrainConfig
 from be_jax.data import as_float
-from be_jax.models import cifar_resnet
-from be_jax.train import TrainState, epoch_order, make_trainer
+from be_jax.nn.models import cifar_resnet
+from be_jax.steps import State
+from be_jax.train import epoch_order, make_trainer
 
 STEPS, BATCH = 30, 16
 CONFIG = TrainConfig(optimizer="sgd", learning_rate=0.05, weight_decay=5e-4, batch_size=BATCH, patience=0)
@@ -29,7 +30,7 @@ class Run(NamedTuple):
     """The loss of every step `[STEPS]`, the final state, and log-probabilities `[m, n, c]` for test images."""
 
     losses: jax.Array
-    state: TrainState
+    state: State
     log_probs: jax.Array
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from be_jax.checkpoint import CheckpointError, CheckpointFolder, config_differences
+from be_jax.checkpoint import CheckpointError, CheckpointFolder
 
 TREE = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": (np.int32(7), np.float32("nan"), np.float32(0.1))}
 CONFIG = {"rank": 1, "train": {"epochs": 3}}
@@ -69,11 +69,30 @@ def test_values_that_do_not_match_their_digest(tmp_path):
     """Arrays that read well but are not those that were saved."""
     checkpoints = CheckpointFolder(tmp_path / "c", CONFIG)
     checkpoints.save(1, TREE)
+    (tmp_path / "c" / "1" / "files.json").unlink()
     manifest = tmp_path / "c" / "1" / "manifest" / "metadata"
     record = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**record, "sha256": "0" * 64}))
     with pytest.raises(CheckpointError, match="is damaged: its arrays do not match their digest"):
         checkpoints.restore(1, TREE)
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_damage_is_told_in_one_way(folder, tmp_path, checksums, capfd):
+    """Also of checkpoints from before files had checksums."""
+    step = tmp_path / "checkpoints" / "3"
+    if not checksums:
+        (step / "files.json").unlink()
+        np.testing.assert_array_equal(folder.restore(3, TREE)["a"], TREE["a"])
+    metadata = step / "manifest" / "metadata"
+    metadata.write_bytes(metadata.read_bytes()[:-9])
+    with pytest.raises(CheckpointError, match=r"checkpoints/3 .*It was left as it was"):
+        folder.restore(3, TREE)
+    if checksums:
+        assert "Traceback" not in capfd.readouterr().err
+    (step / "files.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"files\.json is damaged"):
+        folder.restore(3, TREE)
 
 
 def test_foreign_is_refused_and_left(tmp_path):
@@ -98,11 +117,3 @@ def test_other_arrays_are_refused_with_the_difference(folder):
     wider = {**TREE, "a": jnp.zeros((2, 4))}
     with pytest.raises(CheckpointError, match=r"holds other arrays: .*float32\[2, 3\].*float32\[2, 4\]"):
         folder.restore(3, wider)
-
-
-def test_config_differences():
-    assert config_differences({"a": {"b": 1}}, {"a": {"b": 1}}) == ""
-    assert (
-        config_differences({"a": {"b": 1}, "c": 0}, {"a": {"b": 2}})
-        == "a.b: 1 there, 2 here; c: 0 there, 'absent' here"
-    )

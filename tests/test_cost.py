@@ -8,7 +8,7 @@ import pytest
 
 from be_jax import batch_ensemble, deep_ensemble, single
 from be_jax.cost import as_costly, compiled, count, forward_flops, free_memory, matmul_rate, timed
-from be_jax.models import MLP, cifar_resnet
+from be_jax.nn.models import MLP, cifar_resnet
 
 
 def mlp(width):

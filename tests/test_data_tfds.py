@@ -3,12 +3,13 @@
 import importlib.util
 import os
 import pathlib
+import shutil
 import sys
 
 import numpy as np
 import pytest
 
-from be_jax.data import DataUnavailableError, cifar10_c, load_split, tfds_study
+from be_jax.data import DataUnavailableError, check_available, cifar10_c, load_split, tfds_study
 
 FOLDER = pathlib.Path(os.environ.get("BE_JAX_TFDS", pathlib.Path(__file__).parents[2] / "shared" / "tfds"))
 
@@ -126,10 +127,77 @@ def test_failed_preparation_names_the_cause(monkeypatch, tmp_path):
 
 def test_unknown_data_set_names_it_and_the_folder(tmp_path):
     with pytest.raises(
-        DataUnavailableError, match=rf"'no_such_set' could not be had from {tmp_path}: .*not found"
+        DataUnavailableError, match=rf"'no_such_set' could not be loaded from {tmp_path}: .*not found"
     ) as info:
         load_split("no_such_set", "train", tmp_path)
     assert len(str(info.value)) < 600
+
+
+def copied(tmp_path, name):
+    shutil.copytree(FOLDER / name, tmp_path / name)
+    (folder,) = (tmp_path / name).iterdir()
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o755)
+    return folder
+
+
+@needs_folder
+@pytest.mark.parametrize("other", ["3.0.1", "2.9.9"])
+@pytest.mark.parametrize(
+    "ask", [lambda d: load_split("cifar100", "test", d), lambda d: check_available(["cifar100"], d)]
+)
+def test_another_prepared_version_is_named_before_anything_is_tried(monkeypatch, tmp_path, other, ask):
+    pretend_tensorflow(monkeypatch, present=False)
+    copied(tmp_path, "cifar100").rename(tmp_path / "cifar100" / other)
+    with pytest.raises(
+        DataUnavailableError, match=f"has version {other}, but .* reads 3.0.2: ask for 'cifar100:{other}'"
+    ):
+        ask(tmp_path)
+    assert len(load_split(f"cifar100:{other}", "test", tmp_path).labels) == 5000, "the cure works"
+
+
+@needs_folder
+def test_another_prepared_version_is_named_before_a_download(monkeypatch, tmp_path):
+    import tensorflow_datasets as tfds
+
+    pretend_tensorflow(monkeypatch, present=True)
+    copied(tmp_path, "cifar100").rename(tmp_path / "cifar100" / "3.0.1")
+    told = []
+
+    def download_and_prepare(builder, **options):
+        raise ConnectionError("; ".join(told))
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", download_and_prepare)
+    monkeypatch.setattr("warnings.warn", lambda message, **_: told.append(message))
+    with pytest.raises(DataUnavailableError, match=r"ConnectionError: .*has version 3\.0\.1.* is now downloaded"):
+        load_split("cifar100", "test", tmp_path)
+
+
+@needs_folder
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: raw[: len(raw) // 2],
+        lambda raw: raw[:-10],
+        lambda raw: b"",
+        lambda raw: raw[:70_000] + bytes([raw[70_000] ^ 1]) + raw[70_001:],
+        lambda raw: raw[:100] + bytes(1900) + raw[2000:],
+    ],
+    ids=["half", "cut", "empty", "one bit", "zeros"],
+)
+def test_a_damaged_shard_is_named(tmp_path, damage):
+    shard = copied(tmp_path, "cifar100") / "cifar100-test.array_record-00000-of-00001"
+    shard.write_bytes(damage(shard.read_bytes()))
+    with pytest.raises(DataUnavailableError, match=f"'cifar100' is damaged: {shard} cannot be read"):
+        load_split("cifar100", "test", tmp_path)
+
+
+@needs_folder
+def test_a_missing_shard_is_named(tmp_path):
+    shard = copied(tmp_path, "cifar100") / "cifar100-test.array_record-00000-of-00001"
+    shard.unlink()
+    with pytest.raises(DataUnavailableError, match=f"{shard} cannot be read"):
+        load_split("cifar100", "test", tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import be_jax
-from be_jax import fast_init, rank1
-from be_jax.models import MLP, LeNet
+from be_jax.nn import fast_init, rank1
+from be_jax.nn.models import MLP, LeNet
 
 KEY = jax.random.key(0)
 X = jax.random.normal(jax.random.key(1), (6, 28, 28, 1))
@@ -41,14 +41,11 @@ def test_members_are_plain_networks_with_effective_kernels(rank):
     ensemble = be_jax.batch_ensemble(MLP_SMALL, 3, rank, "normal")
     variables = ensemble.init(KEY, X)
     for k in range(3):
-        member = ensemble.member(variables, k)
-        params = {
-            layer: {
-                "kernel": rank1.effective_kernel(member["params"][layer]["kernel"], fast["r"], fast["s"]),
-                "bias": fast["bias"],
-            }
-            for layer, fast in member["fast"].items()
-        }
+        params = {}
+        for layer, fast in variables["fast"].items():
+            shared = variables["params"][layer]
+            kernel = rank1.effective_kernel(shared["kernel"], fast["r"][k], fast["s"][k])
+            params[layer] = {"kernel": kernel, "bias": shared["bias"] + fast["bias"][k]}
         expected = MLP_SMALL.apply({"params": params}, X)
         np.testing.assert_allclose(ensemble.apply(variables, X)[k], expected, rtol=1e-4, atol=1e-4)
 
@@ -65,11 +62,8 @@ def test_members_started_at_ones_are_one_network():
     variables = ensemble.init(KEY, X)
     epistemic = be_jax.metrics.decompose(ensemble.predict(variables, X)).epistemic
     np.testing.assert_allclose(epistemic, 0, atol=1e-6)
-    plain = MLP_SMALL.init(jax.random.key(0), X)["params"]
-    merged = {name: {**plain[name], **variables["params"][name]} for name in plain}
-    np.testing.assert_allclose(
-        ensemble.apply(variables, X)[1], MLP_SMALL.apply({"params": merged}, X), rtol=1e-5, atol=1e-5
-    )
+    plain = MLP_SMALL.apply({"params": variables["params"]}, X)
+    np.testing.assert_allclose(ensemble.apply(variables, X)[1], plain, rtol=1e-5, atol=1e-5)
 
 
 def test_deep_ensemble_members_are_independent_draws():
@@ -81,7 +75,7 @@ def test_deep_ensemble_members_are_independent_draws():
 
 
 @pytest.mark.parametrize(
-    ("row", "count"), [("single", 53_018), ("deep_ensemble", 4 * 53_018), ("batch_ensemble", 57_456)]
+    ("row", "count"), [("single", 53_018), ("deep_ensemble", 4 * 53_018), ("batch_ensemble", 57_456 + 122)]
 )
 def test_parameter_counts_of_the_study_network(row, count):
     lift = {"single": be_jax.single, "deep_ensemble": lambda m: be_jax.deep_ensemble(m, 4)}
@@ -163,14 +157,13 @@ def test_shared_norm_takes_statistics_over_all_members():
 class DropThenNorm(nn.Module):
     """Statistics that depend on the dropout key of each member."""
 
-    layers: be_jax.Layers = be_jax.PLAIN
     dropout_rate: float = 0.5
 
     @nn.compact
     def __call__(self, x, train=False):
-        x = self.layers.Dropout(self.dropout_rate, deterministic=not train)(x.reshape(x.shape[0], -1))
-        x = self.layers.BatchNorm(use_running_average=not train)(x)
-        return self.layers.Dense(10)(x)
+        x = nn.Dropout(self.dropout_rate, deterministic=not train)(x.reshape(x.shape[0], -1))
+        x = nn.BatchNorm(use_running_average=not train)(x)
+        return nn.Dense(10)(x)
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -198,8 +191,8 @@ def test_training_updates_statistics_of_their_shape(row, model, x_per_member):
         (lambda: be_jax.batch_ensemble(MLP(), 4, rank=0), "rank must be an integer >= 1; got 0"),
         (lambda: be_jax.batch_ensemble(MLP(), 4, init="xavier"), "unknown init 'xavier'"),
         (lambda: be_jax.batch_ensemble(MLP(), 4, norm="none"), "unknown norm 'none'; choose 'shared' or 'per_member'"),
-        (lambda: be_jax.mc_dropout(MLP(), 4), "mc_dropout needs dropout; got a MLP with dropout_rate=0"),
-        (lambda: be_jax.single(jax.tree_util), "has no field `layers`"),
+        (lambda: be_jax.mc_dropout(MLP(), 4).init(KEY, X), "mc_dropout needs dropout: no layer with a rate above 0"),
+        (lambda: be_jax.single(jax.tree_util), r"made from a flax.linen module `model\(x\)`; got <module"),
     ],
 )
 def test_bad_construction(build, message):

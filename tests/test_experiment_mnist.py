@@ -17,7 +17,8 @@ from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import DataUnavailableError, Examples, embedded_mnist
 from be_jax.results import StudyResult
 from be_jax.runs import RunError, RunFolder
-from be_jax.study import Execution, kept_weights
+from be_jax.stats import Judgement
+from be_jax.study import Execution, kept_weights, run_study
 from be_jax.study.progress import progress_bars
 from experiments import mnist, weights
 from experiments.weights_report import Weights, markdown, table
@@ -33,6 +34,11 @@ TINY = mnist.Config(
 )
 SEEDS = dict.fromkeys(mnist.METHODS, (1000, 1001)) | {"single": (0, 1, 2)}
 SETS = {"validation", "test", "shift/rotate_1", "shift/rotate_5", "shift/stripe_1", "shift/stripe_5", "ood/letters"}
+
+
+def train(config):
+    """Without the judgement."""
+    return run_study(mnist.make_study(config), "tests")
 
 
 @pytest.fixture(scope="module")
@@ -85,17 +91,54 @@ def test_curves_are_of_members_alone_without_augmentation(study):
         assert record.curve["train_accuracy"][-1] > 0.3
 
 
+def test_a_study_ends_with_its_judgement(study):
+    """Three networks are too few a pool for a positive control; copies gain nothing; what is there is named."""
+    config, _ = study
+    judgement = Judgement.load(config.folder / "verdicts.json")
+    assert [each.name for each in judgement.methods] == [m for m in mnist.METHODS if m not in ("single", "copies")]
+    assert (config.folder / "report.html").exists()
+    start = json.loads((config.folder / "start.json").read_text())
+    assert start["copies"]["test root_epistemic"] < 1e-3 < start["batch_ensemble"]["test root_epistemic"]
+
+
 def test_a_finished_run_is_not_trained_again(study, monkeypatch):
     config, result = study
     monkeypatch.setattr("be_jax.study.training.fit", lambda *_, **__: pytest.fail("trained again"))
-    again = mnist.run(config)
+    again = train(config)
     assert again.runs == result.runs
 
 
 def test_another_configuration_is_refused(study):
     config, _ = study
     with pytest.raises(RunError, match=r"holds a run of another configuration: members: 2 there, 3 here"):
-        mnist.run(dataclasses.replace(config, members=3))
+        train(dataclasses.replace(config, members=3))
+
+
+def test_other_data_of_the_same_size_are_refused(study, monkeypatch):
+    config, _ = study
+    data = embedded_mnist()
+    images = data.train.images.copy()
+    images[0, 0, 0] ^= 1
+    other = dataclasses.replace(data, train=Examples(images, data.train.labels))
+    monkeypatch.setattr(mnist, "load_data", lambda config: other)
+    with pytest.raises(RunError, match=f"data_hash: '{data.fingerprint()}' there, '{other.fingerprint()}' here"):
+        train(config)
+
+
+def test_a_run_from_before_a_setting_existed_is_not_another_one(study, tmp_path):
+    """Without fields that stand at their default, and without a hash of the data, its record says the same."""
+    config, _ = study
+    old = tmp_path / "mnist"
+    shutil.copytree(config.folder, old)
+    for path in old.glob("*/*/config.json"):
+        record = json.loads(path.read_text())
+        record = {k: v for k, v in record.items() if k not in ("data_hash", "crc32", "init_std")}
+        path.write_text(json.dumps(record))
+    study = mnist.make_study(dataclasses.replace(config, out=old))
+    study.check()
+    changed = dataclasses.replace(config, out=old, init_std=0.25)
+    with pytest.raises(RunError, match=r"init_std: 0\.5 there, 0\.25 here"):
+        mnist.make_study(changed).check()
 
 
 def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
@@ -111,12 +154,12 @@ def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(RunFolder, "save_predictions", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        mnist.run(config)
+        train(config)
     first = config.folder / "batch_ensemble" / "seed_1000"
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first.rglob("*") if path.is_file()}
     assert (first / "predictions.npz").exists()
 
-    result = mnist.run(config)
+    result = train(config)
     assert saved == ["seed_1000", "seed_1001", "seed_1001"]
     assert [record.epochs for record in result.runs] == [2, 2]
     after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first.rglob("*") if path.is_file()}
@@ -125,9 +168,9 @@ def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
 
 def test_more_seeds_may_follow_and_finished_ones_stay(tmp_path):
     config = dataclasses.replace(TINY, methods=("single",), pool_size=1, out=tmp_path / "mnist")
-    mnist.run(config)
+    train(config)
     stamp = (config.folder / "single" / "seed_0" / "predictions.npz").stat().st_mtime_ns
-    more = mnist.run(dataclasses.replace(config, pool_size=2))
+    more = train(dataclasses.replace(config, pool_size=2))
     assert [record.seed for record in more.runs] == [0, 1]
     assert (config.folder / "single" / "seed_0" / "predictions.npz").stat().st_mtime_ns == stamp
 
@@ -138,7 +181,7 @@ def test_a_folder_of_a_later_method_is_checked_before_any_training(tmp_path):
     foreign.mkdir(parents=True)
     (foreign / "thesis.tex").write_text("do not lose me")
     with pytest.raises(RunError, match="copies/seed_1001 is not empty"):
-        mnist.run(config)
+        train(config)
     assert not (config.folder / "single").exists()
 
 
@@ -146,7 +189,7 @@ def test_labels_beyond_the_model_are_refused_before_any_training(tmp_path, monke
     data = embedded_mnist()
     monkeypatch.setattr(mnist, "load_data", lambda config: dataclasses.replace(data, num_classes=12))
     with pytest.raises(ConfigError, match="the model gives 10 classes, but the data have 12"):
-        mnist.run(dataclasses.replace(TINY, out=tmp_path / "mnist"))
+        train(dataclasses.replace(TINY, out=tmp_path / "mnist"))
     assert not (tmp_path / "mnist" / "single").exists()
 
 
@@ -173,7 +216,7 @@ def test_the_help_is_finished():
 def test_a_diverged_run_is_reported(tmp_path, capsys):
     train = dataclasses.replace(TINY.train, optimizer="sgd", learning_rate=1e20)
     config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
-    (record,) = mnist.run(config).runs
+    (record,) = train(config).runs
     assert record.status == "diverged"
     assert record.scores == {}
     assert record.diverged_step is not None
@@ -219,7 +262,7 @@ def test_bad_execution_is_refused():
 def test_bad_input_is_refused_before_anything_is_written(tmp_path, changes, error, message):
     config = dataclasses.replace(TINY, out=tmp_path / "mnist", **changes)
     with pytest.raises(error, match=message):
-        mnist.run(config)
+        train(config)
     assert not config.folder.exists()
 
 
@@ -274,6 +317,20 @@ def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, caps
     assert "name of deep_ensemble" in capsys.readouterr().out
 
 
+def test_predictions_are_of_the_weights_that_were_kept(tmp_path):
+    """At this learning rate the validation loss rises after the first epoch, so that best and last weights differ."""
+    train = TrainConfig(epochs=3, batch_size=64, milestones=(), learning_rate=0.1, keep="best")
+    config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
+    (record,) = train(config).runs
+    assert record.kept_epoch < 2
+    method, data = mnist.build_method(config, "single"), embedded_mnist()
+    folder = config.folder / "single" / "seed_0"
+    kept = kept_weights(method, data, mnist.preprocess, folder)
+    with np.load(folder / "predictions.npz") as arrays:
+        predicted = method.ensemble.predict(kept, mnist.preprocess(data.test.images))
+        np.testing.assert_allclose(predicted, arrays["test/log_probs"], rtol=1e-4, atol=1e-5)
+
+
 def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeypatch, capsys):
     config, result = study
     assert "results.json" in answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
@@ -289,6 +346,7 @@ def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeyp
     with pytest.raises(RunError, match="holds no checkpoint"):
         kept_weights(mnist.build_method(config, "single"), embedded_mnist(), mnist.preprocess, tmp_path / run)
     record = json.loads((tmp_path / run / "config.json").read_text())
+    del record["crc32"]
     (tmp_path / run / "config.json").write_text(json.dumps({**record, "colour": 1}))
     said = answer("experiments.weights", [str(tmp_path)], monkeypatch, capsys)
     assert "made by another version of be_jax" in said

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from be_jax import fast_init, rank1
+from be_jax.nn import fast_init, rank1
 
 INITS = [fast_init.random_sign(), fast_init.normal(0.5), fast_init.normal(0.0), fast_init.ones()]
 
@@ -43,3 +43,21 @@ def test_unknown_and_impossible():
     with pytest.raises(ValueError, match=r"got -0\.5"):
         fast_init.normal(-0.5)
     assert fast_init.resolve("normal").name == "normal(0.5)"
+
+
+@pytest.mark.parametrize("rank", [1, 2, 4])
+@pytest.mark.parametrize("init", [fast_init.normal(0.5), fast_init.random_sign(), fast_init.ones()])
+def test_expected_cosine_is_that_of_drawn_masks(init, rank):
+    def mask(key):
+        r, s = (init.sample(k, (rank, 300)) for k in jax.random.split(key))
+        return jnp.einsum("ki,ko->io", r, s)
+
+    one, other = (mask(jax.random.key(i)) for i in range(2))
+    cosine = (one * other).sum() / jnp.sqrt((one**2).sum() * (other**2).sum())
+    assert float(cosine) == pytest.approx(fast_init.expected_cosine(init, init, rank), abs=0.03)
+
+
+def test_a_higher_rank_starts_members_closer():
+    study = fast_init.normal(0.5)
+    cosines = [fast_init.expected_cosine(study, study, rank) for rank in (1, 2, 4, 7)]
+    assert cosines == pytest.approx([k / (k + 0.5625) for k in (1, 2, 4, 7)])

@@ -8,7 +8,7 @@ import pytest
 
 import be_jax
 from be_jax.config import TrainConfig
-from be_jax.models import MLP
+from be_jax.nn.models import MLP
 from be_jax.parallel import DATA_AXIS, on_devices
 from be_jax.train import make_trainer
 

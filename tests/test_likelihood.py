@@ -10,7 +10,7 @@ import be_jax
 from be_jax import likelihood, metrics
 from be_jax.config import TrainConfig
 from be_jax.fit import pad
-from be_jax.models import MLP
+from be_jax.nn.models import MLP
 from be_jax.train import make_trainer
 
 OUTPUTS = 2 * jax.random.normal(jax.random.key(0), (3, 8, 2))

@@ -73,6 +73,37 @@ def test_an_edge_belongs_to_the_bin_on_its_left(num_bins: int) -> None:
     np.testing.assert_array_equal(bins.count, expected)
 
 
+@pytest.mark.parametrize(("confidences", "num_bins"), [((0.6, 0.65), 10), ((0.8, 0.85), 5), ((0.55, 0.57), 20)])
+def test_an_edge_is_one_value_in_float64_and_in_float32(confidences: tuple[float, ...], num_bins: int) -> None:
+    """Rows at 0.6 and 0.65 in ten bins, right and wrong: |0.6 - 1| / 2 + 0.65 / 2, not |1.25 - 1| / 2."""
+    first, second = confidences
+    exact = np.array([[first, 1 - first], [second, 1 - second]])
+    labels = np.array([0, 1])
+    expected = (abs(first - 1) + second) / 2
+    for log_probs in (np.log(exact), np.log(exact.astype(np.float32)), np.log(exact).astype(np.float32)):
+        for error in (ece, metrics.ece):
+            assert error(log_probs, labels, num_bins=num_bins) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("members", [3, 7, 10, 15, 20])
+def test_votes_of_k_members_fall_in_bin_k(members: int) -> None:
+    certain = np.log(np.eye(2) + 1e-30).astype(np.float32)
+    for_class_0 = np.arange(members // 2 + 1, members + 1)
+    votes = np.arange(members)[:, None] >= for_class_0[None]
+    labels = np.zeros(len(for_class_0), int)
+    for log_probs in (jax.jit(metrics.mixture)(certain[votes.astype(int)]), two_class(for_class_0 / members)):
+        for bins in (metrics.calibration_bins, calibration_bins):
+            count = bins(log_probs, labels, num_bins=members).count
+            np.testing.assert_array_equal(count, np.isin(np.arange(members) + 1, for_class_0))
+
+
+def test_edges_are_above_the_fractions_by_no_more_than_rounding() -> None:
+    for num_bins in (2, 15, 1000):
+        excess = np.exp(metrics.calibration.log_edges(num_bins).astype(float)) * num_bins / np.arange(1, num_bins) - 1
+        assert (excess > 4e-7).all()
+        assert (excess < 1.5e-6 * np.log(max(num_bins, 3))).all()
+
+
 def test_just_right_of_an_edge_is_the_next_bin() -> None:
     bins = calibration_bins(two_class(np.array([0.75, 0.750001])), np.zeros(2, int), num_bins=4)
     np.testing.assert_array_equal(bins.count, [0, 0, 1, 1])

@@ -19,10 +19,19 @@ SCORES = RNG.integers(0, 9, 24).astype(np.float32)
 CORRECT = RNG.random(24) > 0.4
 
 LABELLED = ["accuracy", "nll", "brier"]
-CALIBRATION = ["calibration_bins", "ece", "adaptive_ece", "classwise_ece"]
+CALIBRATION = [
+    "calibration_bins",
+    "ece",
+    "adaptive_ece",
+    "classwise_ece",
+    "debiased_ece",
+    "brier_decomposition",
+]
 ENSEMBLE = [
     "mixture",
     "decompose",
+    "decompose_brier",
+    "decompose_zero_one",
     "variation_ratio",
     "max_probability_uncertainty",
     "disagreement",
@@ -30,18 +39,24 @@ ENSEMBLE = [
     "pairwise_kl",
     "pairwise_js",
 ]
-ERRORS = ["same_error", "error_kappa"]
+LOGITS = ["energy", "max_logit"]
+ERRORS = ["same_error", "error_kappa", "yules_q"]
 RANKING = ["auroc", "aupr", "fpr_at_tpr"]
-SELECTIVE = ["aurc", "coverage_at_risk", "risk_at_coverage"]
+SELECTIVE = ["aurc", "augrc", "coverage_at_risk", "risk_at_coverage"]
 ARGUMENTS = {
-    **dict.fromkeys(LABELLED + CALIBRATION, (MEMBERS[0], LABELS)),
+    **dict.fromkeys([*LABELLED, *CALIBRATION, "smooth_ece"], (MEMBERS[0], LABELS)),
     **dict.fromkeys(ENSEMBLE, (MEMBERS,)),
+    **dict.fromkeys(LOGITS, (3 * MEMBERS + 1,)),
     **dict.fromkeys(RANKING, (SCORES[:10], SCORES[10:])),
     **dict.fromkeys(SELECTIVE, (SCORES, CORRECT)),
     **dict.fromkeys(ERRORS, (MEMBERS, LABELS)),
     "temper": (MEMBERS, 2.0),
     "fit_temperature": (MEMBERS, LABELS),
+    "fit_member_temperatures": (MEMBERS, LABELS),
+    "is_impossible": (MEMBERS, LABELS),
     "detection": (MEMBERS[:, :10], MEMBERS[:, 10:]),
+    "detection_by_logits": (MEMBERS[:, :10], 2 * MEMBERS[:, 10:]),
+    "disentanglement_error": tuple(SCORES.reshape(6, 4)),
 }
 
 
@@ -58,20 +73,36 @@ def test_jit_is_no_jit_in_one_trace(name: str) -> None:
     expected = metric(*arguments)
     chex.assert_trees_all_close(traced(*arguments), expected, atol=1e-6)
     chex.assert_trees_all_close(traced(*map(jnp.asarray, arguments)), expected, atol=1e-6)
-    assert all(leaf.dtype in (jnp.float32, jnp.int32) for leaf in jax.tree.leaves(expected))
+    assert all(leaf.dtype in (jnp.float32, jnp.int32, jnp.bool) for leaf in jax.tree.leaves(expected))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_what_is_defined_passes_through_no_nan(name: str, wrap) -> None:
+    with jax.debug_nans(True):
+        wrap(lambda *arguments: getattr(metrics, name)(*arguments))(*ARGUMENTS[name])
+
+
+@pytest.mark.parametrize("num_bins", [1, 15, 40])
+def test_empty_bins_stop_no_debugging_of_nan(num_bins: int) -> None:
+    with jax.debug_nans(True):
+        diagram = metrics.calibration_bins(*ARGUMENTS["ece"], num_bins=num_bins).reliability
+    empty = np.asarray(diagram.fraction) == 0
+    np.testing.assert_array_equal(np.isnan(diagram.confidence), empty)
+    np.testing.assert_array_equal(np.isnan(diagram.accuracy), empty)
 
 
 @pytest.mark.parametrize(
-    "name", ["ece", "adaptive_ece", "classwise_ece", "disagreement_matrix", "error_kappa", *SELECTIVE]
+    "name", [*CALIBRATION[1:], "smooth_ece", "disagreement_matrix", "error_kappa", "yules_q", *SELECTIVE]
 )
 def test_a_mask_of_the_same_shape_is_not_a_new_trace(name: str) -> None:
     metric, arguments = getattr(metrics, name), ARGUMENTS[name]
     traced = jax.jit(chex.assert_max_traces(metric, n=1))
-    assert np.isfinite(traced(*arguments, mask=MASK)).all()
-    assert np.isnan(traced(*arguments, mask=np.zeros(24, bool))).all()
+    assert np.isfinite(jax.tree.leaves(traced(*arguments, mask=MASK))).all()
+    assert np.isnan(jax.tree.leaves(traced(*arguments, mask=np.zeros(24, bool)))).all()
 
 
-@pytest.mark.parametrize("name", [*LABELLED, "ece", "adaptive_ece", "classwise_ece"])
+@pytest.mark.parametrize("name", [*LABELLED, "ece", "adaptive_ece", "classwise_ece", "smooth_ece"])
 def test_vmap_over_members_is_a_loop_over_members(name: str) -> None:
     metric = jax.jit(getattr(metrics, name))
     looped = np.stack([metric(member, LABELS) for member in MEMBERS])
@@ -79,7 +110,7 @@ def test_vmap_over_members_is_a_loop_over_members(name: str) -> None:
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
-@pytest.mark.parametrize("name", LABELLED + CALIBRATION)
+@pytest.mark.parametrize("name", [*LABELLED, *CALIBRATION, "smooth_ece"])
 def test_bad_predictions_and_labels(name: str, wrap) -> None:
     metric, log_probs = wrap(getattr(metrics, name)), MEMBERS[0]
     with pytest.raises(TypeError, match=r"labels must be integers, got float32.*astype"):
@@ -113,10 +144,10 @@ def test_bad_bins(name: str) -> None:
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
-@pytest.mark.parametrize("name", ENSEMBLE)
+@pytest.mark.parametrize("name", ENSEMBLE + LOGITS)
 def test_bad_members(name: str, wrap) -> None:
     metric = wrap(getattr(metrics, name))
-    with pytest.raises(ValueError, match=r"\[m, b, c\], got shape \(24, 5\).*log_probs\[None\]"):
+    with pytest.raises(ValueError, match=r"\[m, b, c\], got shape \(24, 5\).*\[None\]"):
         metric(MEMBERS[0])
     with pytest.raises(ValueError, match=r"at least one entry along `m`, got shape \(0, 24, 5\)"):
         metric(MEMBERS[:0])
@@ -137,7 +168,9 @@ def test_bad_members_and_labels(name: str) -> None:
         metric(MEMBERS, LABELS[:23])
 
 
-@pytest.mark.parametrize("name", [*CALIBRATION, "disagreement_matrix", "error_kappa", *SELECTIVE])
+@pytest.mark.parametrize(
+    "name", [*CALIBRATION, "smooth_ece", "disagreement_matrix", "error_kappa", "yules_q", *SELECTIVE]
+)
 def test_bad_mask(name: str) -> None:
     metric, arguments = getattr(metrics, name), ARGUMENTS[name]
     with pytest.raises(TypeError, match=r"mask must be boolean .*got int32.*astype\(bool\)"):

@@ -206,3 +206,29 @@ def test_a_label_that_is_no_class_gives_nan() -> None:
     members = random_case(m=3, b=4, c=3)
     np.testing.assert_array_equal(np.isnan(same_error(members, np.array([0, 3, 1, -1]))), [False, True, False, True])
     assert np.isnan(error_kappa(members, np.array([0, 3, 1, 1])))
+
+
+def test_yules_q_by_hand() -> None:
+    """Right on 0-3 and on 0-1, 4-5 of 8: a = 2, d = 2, b = 2, c = 2, Q = 0; right on 0-3 and on 0-2, 4: Q = .8."""
+    labels = np.zeros(8, int)
+
+    def members(*right):
+        return np.stack(
+            [np.log(np.where(np.isin(np.arange(8), r)[:, None], [[0.9, 0.1]], [[0.1, 0.9]])) for r in right]
+        )
+
+    first = [0, 1, 2, 3]
+    assert metrics.yules_q(members(first, [0, 1, 4, 5]), labels) == pytest.approx(0, abs=1e-6)
+    assert metrics.yules_q(members(first, [0, 1, 2, 4]), labels) == pytest.approx((9 - 1) / (9 + 1), abs=1e-6)
+    assert metrics.yules_q(members(first, [4, 5, 6, 7]), labels) == -1
+    assert metrics.yules_q(members(first, first), labels) == 1
+    assert metrics.yules_q(members([0, 1], first), labels) == 1
+    assert metrics.yules_q(members(range(8), range(8)), labels) == 1
+    assert metrics.yules_q(members(range(8), first), labels) == 0
+    assert metrics.yules_q(members(first), labels) == 1
+    three = members(first, [0, 1, 2, 4], [4, 5, 6, 7])
+    pairs = [float(metrics.yules_q(three[[i, j]], labels)) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert metrics.yules_q(three, labels) == pytest.approx(np.mean(pairs), abs=1e-6)
+    mask = np.arange(8) != 4
+    expected = metrics.yules_q(three[:, mask], labels[mask])
+    assert metrics.yules_q(three, labels, mask=mask) == pytest.approx(float(expected), abs=1e-6)

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import entropy
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -60,3 +61,27 @@ def test_masked_rows_count_for_nothing() -> None:
 def test_members_and_classes_must_agree(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"\(3, 6, 4\) and \(" + ", ".join(map(str, shape))):
         detection(np.zeros((3, 6, 4), np.float32), np.zeros(shape, np.float32))
+
+
+def test_scores_of_logits_by_hand() -> None:
+    logits = np.array([[[0.0, 0.0], [-np.inf, 3.0]], [[1.0, 1.0], [1.0, 1.0]]], np.float32)
+    np.testing.assert_allclose(metrics.energy(logits), [-np.log(2) - 0.5, -2 - np.log(2) / 2], rtol=1e-6)
+    np.testing.assert_allclose(metrics.max_logit(logits), [-0.5, -2], rtol=1e-6)
+    log_probs = jax.nn.log_softmax(logits)
+    np.testing.assert_allclose(metrics.energy(log_probs), 0, atol=1e-6)
+
+
+def test_logits_of_small_norm_are_found_where_probabilities_say_nothing() -> None:
+    """A constant added to all logits, which log-probabilities do not show."""
+    inside = 3 * np.random.default_rng(0).normal(size=(3, 200, 5)).astype(np.float32)
+    outside = inside - 20
+    for name, found in metrics.detection_by_logits(inside, outside).items():
+        score = {"energy": lambda z: -logsumexp(z, -1).mean(0), "max_logit": lambda z: -z.max(-1).mean(0)}[name]
+        assert found.auroc == 1
+        mixed = np.concatenate([inside[:, :100], outside[:, :100] + 19], axis=1)
+        is_out = np.r_[np.zeros(200), np.ones(200)]
+        expected = roc_auc_score(is_out, np.concatenate([score(inside), score(mixed)]))
+        assert metrics.detection_by_logits(inside, mixed)[name].auroc == pytest.approx(expected, abs=1e-6)
+    assert metrics.detection(*map(jax.nn.log_softmax, (inside, outside)))["total"].auroc == pytest.approx(0.5, abs=1e-3)
+    with pytest.raises(ValueError, match=r"\(3, 200, 5\) and \(3, 200, 4\)"):
+        metrics.detection_by_logits(inside, outside[..., 1:])

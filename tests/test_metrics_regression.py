@@ -2,6 +2,7 @@
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -111,6 +112,48 @@ def test_a_variance_of_zero_is_a_point_mass():
     np.testing.assert_array_equal(SCORES["crps"](means, variances, targets), [0, 2])
     np.testing.assert_array_equal(SCORES["nll"](means, variances, targets), [-np.inf, np.inf])
     np.testing.assert_array_equal(SCORES["cdf"](means, variances, np.array([0.5, 1.0])), [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("means", "variances", "target", "level", "expected"),
+    [
+        ([1.0], [0.0], 1.0, 0.95, 1),  # a point mass on the target
+        ([1.0], [0.0], 1.0000001, 0.95, 0),
+        ([1.0, 1.0], [0.0, 0.0], 1.0, 0.1, 1),
+        ([1.0, 0.0], [0.0, 1.0], 1.0, 0.1, 1),  # F jumps from 0.42 to 0.92 there
+        ([0.0, 0.0, 9.0], [0.0, 0.0, 0.0], 9.0, 0.95, 1),  # a third of the mass
+        ([0.0] * 50 + [9.0], [0.0] * 51, 9.0, 0.95, 0),  # a fiftieth
+        ([0.0], [1.0], 1.97, 0.95, 0),
+    ],
+)
+def test_point_masses_are_covered(means, variances, target, level, expected):
+    means, variances = np.array(means)[:, None], np.array(variances)[:, None]
+    assert regression.is_covered(means, variances, np.array([target]), level) == expected
+
+
+@pytest.mark.parametrize(
+    ("means", "variances", "target"),
+    [([0.0], [0.0], 1.0), ([1.0], [0.0], 1.0), ([0.0, 1.0], [0.0, 1.0], 1.0), ([0.0, 1.0], [0.0, 0.0], 0.5)],
+)
+def test_gradients_of_crps_at_point_masses(means, variances, target):
+    """In means they are those of the limit; in a variance, where they grow without bound, finite and of its sign."""
+    means, variances, targets = np.array([means]).T, np.array([variances]).T, np.array([target])
+
+    def crps(means, variances):
+        return regression.crps(means, variances, targets).sum()
+
+    of_means, of_variances = jax.grad(crps, argnums=(0, 1))(*map(jnp.float32, (means, variances)))
+    near = jax.grad(crps)(jnp.float32(means), jnp.float32(variances + 1e-8))
+    np.testing.assert_allclose(of_means, near, atol=1e-4)
+    for k, variance in enumerate(variances[:, 0]):
+        moved = variances.copy()
+        moved[k] += 1e-4
+        rises = crps(means, moved) - crps(means, variances)
+        assert np.isfinite(of_variances[k]).all()
+        assert np.sign(of_variances[k, 0]) == np.sign(rises)
+        assert variance > 0 or abs(of_variances[k, 0]) > 1e10
+    of_std = jax.grad(lambda std: crps(jnp.float32(means), std**2))(jnp.sqrt(jnp.float32(variances)))
+    assert np.isfinite(of_std).all()
 
 
 def test_far_targets_stay_finite():

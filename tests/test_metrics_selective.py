@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from be_jax import metrics
 
@@ -126,3 +126,25 @@ def test_a_coverage_or_risk_that_is_a_ratio_of_counts_is_met_exactly(k: int, n: 
     assert value == pytest.approx(curve(np.arange(n), alternating)[k - 1], abs=1e-6)
     last_wrong = np.arange(n) < n - k
     assert coverage_at_risk(jnp.arange(n), last_wrong, k / n) == 1
+
+
+@pytest.mark.parametrize("levels", [2, 5, 1000])
+def test_augrc_is_its_identity_with_auroc(levels: int) -> None:
+    """Traub et al. 2024: (1 - AUROC of the errors) accuracy (1 - accuracy) + (1 - accuracy)^2 / 2, ties half."""
+    rng = np.random.default_rng(levels)
+    scores, correct = rng.integers(0, levels, 300).astype(np.float32), rng.random(300) > 0.3
+    accuracy = correct.mean()
+    expected = (1 - roc_auc_score(~correct, scores)) * accuracy * (1 - accuracy) + (1 - accuracy) ** 2 / 2
+    assert metrics.augrc(scores, correct) == pytest.approx(expected, abs=1e-6)
+    mask = np.arange(300) % 2 > 0
+    expected = metrics.augrc(scores[mask], correct[mask])
+    assert metrics.augrc(scores, correct, mask=mask) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_augrc_by_hand() -> None:
+    """Errors accepted 3rd of 4: the generalised risk is 0, 0, 1/4, 1/4, by trapezia (1/8 + 1/4) / 4."""
+    scores = np.array([1.0, 2.0, 3.0, 4.0])
+    assert metrics.augrc(scores, np.array([1, 1, 0, 1])) == pytest.approx(3 / 32)
+    assert metrics.augrc(scores, np.ones(4)) == 0
+    assert metrics.augrc(scores, np.zeros(4)) == 0.5
+    assert np.isnan(metrics.augrc(np.array([1, np.nan]), np.ones(2)))

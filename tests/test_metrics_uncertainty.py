@@ -148,3 +148,32 @@ def test_parts_of_the_batch_make_up_the_whole() -> None:
     for score in (variation_ratio, max_probability_uncertainty, lambda x: decompose(x).epistemic):
         parts = np.concatenate([score(members[:, :13]), score(members[:, 13:])])
         np.testing.assert_allclose(parts, score(members), atol=1e-7)
+
+
+SPLITS = {"brier": jax.jit(metrics.decompose_brier), "zero_one": jax.jit(metrics.decompose_zero_one)}
+
+
+@given(ENSEMBLES)
+@settings(max_examples=50, deadline=None)
+def test_splits_by_brier_and_zero_one_against_their_definitions(members: np.ndarray) -> None:
+    probs = np.exp(members.astype(np.float64))
+    expected = {
+        "brier": [1 - (probs.mean(0) ** 2).sum(-1), (1 - (probs**2).sum(-1)).mean(0), probs.var(0).sum(-1)],
+        "zero_one": [1 - probs.mean(0).max(-1), (1 - probs.max(-1)).mean(0)],
+    }
+    expected["zero_one"].append(expected["zero_one"][0] - expected["zero_one"][1])
+    for name, split in SPLITS.items():
+        parts = split(members)
+        np.testing.assert_allclose(parts, expected[name], atol=1e-6)
+        assert (np.asarray(parts) >= 0).all()
+        np.testing.assert_array_equal(split(np.repeat(members[:1], M, axis=0)).epistemic, 0)
+
+
+@pytest.mark.parametrize("lead", [20.0, 50.0, 80.0])
+def test_splits_near_certainty(lead: float) -> None:
+    """Of q and 2 q beside certainty: 2 q (1 - q) and q, on average 1.5 times as much."""
+    member = jax.nn.log_softmax(jnp.array([[[lead, 0.0]], [[lead - np.log(2), 0.0]]]))
+    q = np.exp(-lead)
+    assert SPLITS["brier"](member).aleatoric[0] == pytest.approx(3 * q, rel=1e-4, abs=0)
+    assert SPLITS["zero_one"](member).aleatoric[0] == pytest.approx(1.5 * q, rel=1e-4, abs=0)
+    assert SPLITS["zero_one"](member).epistemic[0] == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import be_jax
-from be_jax import models
+from be_jax.nn import models
 
 X = jnp.zeros((2, 32, 32, 3))
 
@@ -18,7 +18,7 @@ def count(ensemble):
 def test_parameters_of_resnet_18():
     model = models.ResNet18()
     assert count(be_jax.single(model)) == 11_173_962
-    assert count(be_jax.batch_ensemble(model, 4)) == 11_210_652
+    assert count(be_jax.batch_ensemble(model, 4)) == 11_210_662
     assert count(be_jax.deep_ensemble(model, 4)) == 44_695_848
 
 
@@ -86,3 +86,23 @@ def test_depths_that_do_not_exist_are_refused(depth):
 def test_inputs_that_are_not_images_are_refused(shape):
     with pytest.raises(ValueError, match="needs images"):
         models.ResNet18().init(jax.random.key(0), jnp.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("model", "x"), [(models.ViT(), jnp.zeros((2, 28, 28, 1))), (models.GRU(), jnp.zeros((2, 28, 28)))]
+)
+def test_a_transformer_and_a_recurrent_network_are_lifted_whole(model, x):
+    """Warnings are errors here: no kernel of theirs stays shared unasked."""
+    ensemble = be_jax.batch_ensemble(model, 2)
+    variables = jax.eval_shape(ensemble.init, jax.random.key(0), x)
+    assert jax.eval_shape(ensemble.predict, variables, x).shape == (2, 2, 10)
+    with pytest.raises(ValueError, match=r"needs (images|sequences)"):
+        ensemble.init(jax.random.key(0), x[:, 0])
+
+
+def test_widths():
+    assert models.widen(models.MLP(features=(64, 32)), 0.5).features == (32, 16)
+    assert models.widen(models.ViT(width=64, heads=4, mlp_width=128), 2**0.5).width == 92
+    assert models.widen(models.ResNet18(), 2).widths == (128, 256, 512, 1024)
+    with pytest.raises(ValueError, match="LeNet has none of the fields"):
+        models.widen(models.LeNet(), 2)

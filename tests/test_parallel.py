@@ -9,11 +9,12 @@ import pytest
 import be_jax
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import crop_and_flip
-from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_predictions
+from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.fit import fit
-from be_jax.models import MLP, LeNet, cifar_resnet
+from be_jax.nn.models import MLP, LeNet, cifar_resnet
 from be_jax.parallel import DATA_AXIS, on_devices
 from be_jax.runs import RunFolder
+from be_jax.scores import score_predictions
 
 KEY = jax.random.key(0)
 IMAGES = np.asarray(jax.random.normal(KEY, (64, 16, 16, 1)))

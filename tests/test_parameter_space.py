@@ -12,23 +12,19 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 import be_jax
 from be_jax import parameter_space as space
-from be_jax.full_rank import full_rank
-from be_jax.models import MLP, LeNet, WideResNet, cifar_resnet
-from be_jax.rank1 import effective_kernel
+from be_jax.construct import full_rank
+from be_jax.nn.models import MLP, LeNet, WideResNet, cifar_resnet
+from be_jax.nn.rank1 import effective_kernel
 
 
 class ConvNet(nn.Module):
     """A convolution, batch normalisation, a flattened image and two dense layers, as in LeNet."""
 
-    layers: be_jax.Layers = be_jax.PLAIN
-
     @nn.compact
     def __call__(self, x, train=False):
-        x = nn.relu(
-            self.layers.BatchNorm(use_running_average=not train)(self.layers.Conv(5, (3, 3), use_bias=False)(x))
-        )
-        x = nn.relu(self.layers.Dense(7)(x.reshape(x.shape[0], -1)))
-        return self.layers.Dense(10)(x)
+        x = nn.relu(nn.BatchNorm(use_running_average=not train)(nn.Conv(5, (3, 3), use_bias=False)(x)))
+        x = nn.relu(nn.Dense(7)(x.reshape(x.shape[0], -1)))
+        return nn.Dense(10)(x)
 
 
 KEY = jax.random.key(0)
@@ -215,9 +211,8 @@ def test_free_directions_are_the_rank_of_the_map_to_effective_kernels(rank):
     inputs, outputs = 5, 4
     ensemble = be_jax.batch_ensemble(MLP(features=(), num_classes=outputs), 2, rank, "normal")
     variables = trained(ensemble.init, np.ones((1, inputs), np.float32))
-    member = ensemble.member(variables, 0)
-    fast = {name: member["fast"]["Dense_0"][name] for name in ("r", "s")}
-    kernel = member["params"]["Dense_0"]["kernel"]
+    fast = {name: variables["fast"]["Dense_0"][name][0] for name in ("r", "s")}
+    kernel = variables["params"]["Dense_0"]["kernel"]
     jacobian = jax.jacobian(lambda fast: effective_kernel(kernel, fast["r"], fast["s"]).ravel())(fast)
     matrix = np.concatenate([j.reshape(inputs * outputs, -1) for j in jacobian.values()], axis=1)
     own, network = space.free_directions(ensemble, variables)["Dense_0"]
@@ -241,11 +236,9 @@ def test_free_directions_of_every_method():
 class Nested(nn.Module):
     """A model whose layers are in a module of their own."""
 
-    layers: be_jax.Layers = be_jax.PLAIN
-
     @nn.compact
     def __call__(self, x, train=False):
-        return MLP(features=(4,), layers=self.layers)(x, train)
+        return MLP(features=(4,))(x, train)
 
 
 def test_names_of_nested_layers():
@@ -261,12 +254,10 @@ def test_names_of_nested_layers():
 class Residual(nn.Module):
     """A layer whose inputs and units are the same ones."""
 
-    layers: be_jax.Layers = be_jax.PLAIN
-
     @nn.compact
     def __call__(self, x, train=False):
-        x = self.layers.Dense(8)(x.reshape(x.shape[0], -1))
-        return self.layers.Dense(10)(x + self.layers.Dense(8)(nn.relu(x)))
+        x = nn.Dense(8)(x.reshape(x.shape[0], -1))
+        return nn.Dense(10)(x + nn.Dense(8)(nn.relu(x)))
 
 
 IMAGES = np.random.default_rng(3).normal(size=(20, 2, 2, 1)).astype(np.float32).repeat(8, 1).repeat(8, 2)
@@ -368,13 +359,12 @@ class Normalised(nn.Module):
 
     groups: int
     relu_first: bool = False
-    layers: be_jax.Layers = be_jax.PLAIN
 
     @nn.compact
     def __call__(self, x, train=False):
-        x = self.layers.Dense(8)(x.reshape(x.shape[0], -1))
+        x = nn.Dense(8)(x.reshape(x.shape[0], -1))
         x = nn.GroupNorm(num_groups=self.groups)(nn.relu(x) if self.relu_first else x)
-        return self.layers.Dense(10)(nn.relu(x))
+        return nn.Dense(10)(nn.relu(x))
 
 
 @pytest.mark.parametrize("relu_first", [False, True])
@@ -395,13 +385,12 @@ class Concatenated(nn.Module):
     """Two layers side by side: units of a joint order, if there are as many of both."""
 
     second: int
-    layers: be_jax.Layers = be_jax.PLAIN
 
     @nn.compact
     def __call__(self, x, train=False):
         x = x.reshape(x.shape[0], -1)
-        both = [self.layers.Dense(features)(x) for features in (8, self.second)]
-        return self.layers.Dense(10)(nn.relu(jnp.concatenate(both, axis=-1)))
+        both = [nn.Dense(features)(x) for features in (8, self.second)]
+        return nn.Dense(10)(nn.relu(jnp.concatenate(both, axis=-1)))
 
 
 def test_concatenated_layers_share_their_units_or_are_refused():

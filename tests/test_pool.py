@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from be_jax import pool
-from be_jax.evaluate import score_predictions
+from be_jax.scores import score_predictions
 
 
 def networks(count, examples=40, seed=0):

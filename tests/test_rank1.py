@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from be_jax import rank1
+from be_jax.nn import rank1
 
 
 def draw(seed, *shapes):

@@ -1,4 +1,4 @@
-"""The README is true: its Python runs, its tables are those of the committed results, its commands are CI's."""
+"""README.md and the pages of results are true: the Python runs, pages are current, the commands are CI's."""
 
 import dataclasses
 import re
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from report_fakes import SEEDS, cifar_study, predictions, run_record, study
 
-from be_jax.judge import STATEMENTS, Equivalent, Evidence, Verdict
+from be_jax.config import ConfigError
 from be_jax.runs import seed_folder
-from experiments import published, readme
-from experiments.judge_report import Judgement
+from be_jax.stats import judge_results
+from experiments import pages, published
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -25,82 +25,62 @@ def test_python_runs(index, capsys):
     assert capsys.readouterr().out.strip(), "it shows something"
 
 
-def test_there_is_python_to_run():
+def test_there_is_python_to_run_and_not_too_much_to_read():
     assert BLOCKS
+    assert len(README.split()) <= 900
 
 
-def test_generated_parts_are_current():
-    assert readme.regenerated(README) == README, "run: python -m experiments.readme"
+def test_pages_are_current():
+    for path, text in pages.pages():
+        assert path.read_text() == text, f"{path}: run python -m experiments.pages"
 
 
-def test_every_figure_is_there():
-    linked = re.findall(r"\]\((experiments/results/\S+\.png)\)", README)
-    assert linked
-    assert all((ROOT / path).exists() for path in linked)
+def test_every_figure_and_page_that_is_linked_is_there():
+    for folder, text in ((ROOT, README), *((pages.RESULTS, p.read_text()) for p in pages.RESULTS.glob("*.md"))):
+        linked = [path for path in re.findall(r"\]\(([^)\s]+)\)", text) if not path.startswith(("http", "#"))]
+        assert all((folder / path).exists() for path in linked), linked
 
 
 @pytest.fixture
 def finished(tmp_path, monkeypatch):
-    """The run folder of a study, and a repository with its result and a README that links two of its figures."""
-    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
-    monkeypatch.setattr(readme, "RESULTS", tmp_path / "experiments" / "results")
-    result, runs = cifar_study(), tmp_path / "runs"
-    result.save(readme.RESULTS / "cifar10_small.json")
-    dataclasses.replace(result, provenance={"date": "another day"}).save(runs / "results.json")
+    """The run folder of a judged study, and a repository with no results."""
+    monkeypatch.setattr(pages, "README", tmp_path / "README.md")
+    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    pages.RESULTS.mkdir()
+    pages.README.write_text("<!-- findings -->\n<!-- end of findings -->\n")
+    made = {"command": "python -m x", "date": "2026-01-01", "processor": "p", "jax": "0", "python": "3"}
+    result, runs = dataclasses.replace(cifar_study(), provenance=made), tmp_path / "runs"
+    result.save(runs / "results.json")
+    judge_results(result).save(runs / "verdicts.json")
     for run in result.runs:
         folder = seed_folder(runs / run.method, run.seed)
         folder.mkdir(parents=True)
         np.savez(folder / "predictions.npz", **predictions(run.method, run.seed, ood=("cifar100",), count=20))
-    (readme.RESULTS / "bench.json").write_text('{"seconds": 1}')
-    links = "".join(f"![](experiments/results/cifar10_small_{name}.png)" for name in ("severity", "pool"))
-    readme.README.write_text(f"{links}\n<!-- cifar10_small -->\n<!-- end of cifar10_small -->\n")
     return runs
 
 
-def test_figures_that_are_linked_are_drawn_under_the_name_of_the_result(finished):
-    assert {path.name for path in readme.save_figures(finished)} == {
-        "cifar10_small_pool.png",
-        "cifar10_small_severity.png",
-    }
-    assert len(list(readme.RESULTS.glob("*.png"))) == 2
+def test_a_committed_study_has_its_page_and_figures(finished):
+    drawn = pages.commit(finished, "cifar10_cpu")
+    assert {path.name for path in drawn} == {f"cifar10_cpu_{each}.png" for each in ("position", "severity", "pool")}
+    texts = {path.name: text for path, text in pages.pages()}
+    assert set(texts) == {"cifar10_cpu.md", "README.md"}
+    page = pages.page("cifar10_cpu")
+    assert "| cAcc % | cNLL | cifar100 (near) AUROC |" in page
+    assert "](cifar10_cpu_position.png)" in page
+    assert "## Beside published figures" in page
+    assert "](cifar10_cpu.md)" in pages.index(["cifar10_cpu"])
 
 
-def test_a_part_is_made_from_its_result(finished):
-    provenance = {"command": "python -m x", "date": "2026-01-01", "processor": "p", "jax": "0"}
-    dataclasses.replace(cifar_study(), provenance=provenance).save(readme.RESULTS / "cifar10_small.json")
-    text = readme.regenerated(readme.README.read_text())
-    assert "| cAcc % | cNLL | cifar100 (near) AUROC |" in text
-    assert "not CIFAR-10-C." in text
+def test_a_study_without_a_name_of_its_own_is_refused():
+    with pytest.raises(ConfigError, match="name must be one of mnist_embedded"):
+        pages.Config(Path("runs"), "cifar")
+    with pytest.raises(ConfigError, match="name must be given with runs"):
+        pages.Config(Path("runs"))
 
 
-def test_a_part_is_made_from_verdicts(finished):
-    row = Evidence("test", "nll", 0.5, 0.4, 0.6, 0.1, 1.0, 0.25, 1.0, 0.001, 0.01, "contradicted")
-    verdicts = tuple(Verdict(claim, "BatchEnsemble", "contradicted", (row,), {"seeds": 5}) for claim in STATEMENTS)
-    about = {
-        "study": {"command": "python -m x", "date": "2026-01-01"},
-        "provenance": {"command": "python -m y", "date": "2026-01-02", "processor": "p", "jax": "0"},
-        "conditions": "As judged.",
-        "networks": 9,
-        "notes": [],
-    }
-    worth = {"BatchEnsemble": {"test nll": Equivalent(1.5, 1.0, 2.0, 8)}}
-    Judgement(about, verdicts, worth).save(readme.RESULTS / "verdicts_small.json")
-    text = readme.regenerated("<!-- verdicts_small -->\n<!-- end of verdicts_small -->\n")
-    assert "| C1: is worse than a deep ensemble | **contradicted** |" in text
-    assert "| gain, test NLL | 50 % [40, 60] |" in text
-    assert "| worth in networks, test NLL at the best temperature | 1.5 [1.0, 2.0] |" in text
-    assert "As judged." in text
-
-
-def test_figures_of_a_result_that_is_not_committed_or_not_shown_are_refused(finished):
-    text = readme.README.read_text()
-    readme.README.write_text("no figures")
-    with pytest.raises(ValueError, match=r"links none of cifar10_small_pool\.png, .*_ood\.png"):
-        readme.save_figures(finished)
-    readme.README.write_text(text)
-    (readme.RESULTS / "cifar10_small.json").unlink()
-    with pytest.raises(ValueError, match=r"copy its results\.json there first"):
-        readme.save_figures(finished)
+def test_a_part_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="no part"):
+        pages.with_part("no parts", "findings", "")
 
 
 def test_ci_runs_the_test_command_of_the_readme():

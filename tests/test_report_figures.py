@@ -1,10 +1,12 @@
 """The figures, and the statistics of single examples that they draw."""
 
+import dataclasses
 import functools
+import math
 
 import numpy as np
 import pytest
-from report_fakes import METHODS, cifar_study, predicted_study, predictions
+from report_fakes import METHODS, POSITIONS, cifar_study, predicted_study, predictions, study_at
 
 from be_jax import metrics
 from be_jax.report import draw_figures, summarise
@@ -13,10 +15,14 @@ from be_jax.report.digest import Digest, digest
 from be_jax.report.figures.corruptions import corruption_dots
 from be_jax.report.figures.detection import detection_dots
 from be_jax.report.figures.histograms import epistemic_histograms
+from be_jax.report.figures.position import positions
 from be_jax.report.figures.reliability import half_widths
 from be_jax.report.figures.severity import severity_curves
-from be_jax.report.methods import styles
-from be_jax.report.summary import estimate, look_up
+from be_jax.report.methods import label, styles
+from be_jax.report.summary import look_up
+from be_jax.report.words import table_title
+from be_jax.stats import Control, Interval, judge_results
+from be_jax.stats.means import estimate
 
 NAMES = ["severity", "corruptions", "ood", "reliability", "epistemic", "disagreement"]
 
@@ -205,3 +211,28 @@ def test_methods_are_told_apart_by_colour_and_marker():
 
 def test_predictions_of_the_fakes_are_distributions():
     np.testing.assert_allclose(np.exp(predictions("single", 1, count=20)["test/log_probs"]).sum(-1), 1, rtol=1e-5)
+
+
+def test_positions_have_a_line_for_each_method_and_endpoint_and_the_controls():
+    result = study_at(POSITIONS)
+    judgement = judge_results(result)
+    control = Control("identical members", 0.0, Interval(0.1, ((-0.2, 0.3),)), True)
+    unbounded = Interval(0.4, ((-math.inf, 0.2), (0.9, math.inf)))
+    first, *others = judgement.methods
+    rows = (dataclasses.replace(first.rows[0], position=unbounded, reason="open"), *first.rows[1:])
+    judgement = dataclasses.replace(
+        judgement, controls=(control,), methods=(dataclasses.replace(first, rows=rows), *others)
+    )
+    drawn = positions(result, judgement)
+    (axes,) = drawn.figure.axes
+    labels = [text.get_text() for text in drawn.figure.legends[0].get_texts()]
+    assert labels == [*(label(result, each.name) for each in judgement.methods), "identical members (control)"]
+    titles = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert titles == [*(table_title(endpoint) for endpoint in judgement.config.quality), "controls"]
+    arrows = [line for line in axes.lines if line.get_marker() in ("<", ">")]
+    assert [line.get_marker() for line in arrows] == ["<", ">"]
+    whole = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2 and line.get_linewidth() == 1.5]
+    assert len(whole) == len(judgement.methods) * len(judgement.config.quality) + 1 + 1
+    row = others[0].rows[0]
+    assert any(np.allclose(ends, [row.position.lower, row.position.upper]) for ends in whole)
+    assert "identical members: passed" in drawn.caption

@@ -10,11 +10,13 @@ from html.parser import HTMLParser
 import pytest
 from report_fakes import METHODS, predicted_study
 
-from be_jax.judge import Verdict, sentence
 from be_jax.report import answer, draw_figures, write_report
 from be_jax.report.details import detailed_tables
+from be_jax.report.methods import label
 from be_jax.report.page import flattened
 from be_jax.report.tables import tables
+from be_jax.report.words import claim_sentence
+from be_jax.stats import judge_results
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -62,27 +64,37 @@ def test_page_opens_with_the_whole_answer(whole):
     assert places[-1] < page.text.index("Tables") < page.text.index("Figures")
 
 
-def test_page_opens_with_the_verdicts_where_there_are_any(whole, tmp_path):
-    result, load, _, page = whole
-    decided = {"C1": "supported", "C2": "undecided", "C3": "contradicted"}
-    verdicts = [Verdict(claim, "BatchEnsemble ±1", word, (), {"seeds": 5}) for claim, word in decided.items()]
-    judged = Page(write_report(result, load, tmp_path / "report.html", verdicts).read_text(encoding="utf-8"))
-    places = [judged.text.index(text) for text in ("Claims", *map(sentence, verdicts), answer(result)[0])]
+def test_the_answer_has_its_figure_and_then_the_claims(whole):
+    result, _, _, page = whole
+    judgement = judge_results(result)
+    assert page.images[0]["alt"].startswith("Intervals of MC dropout, BatchEnsemble N(1, 0.5)")
+    claims = [
+        claim_sentence(label(result, each.name), each, verdict)
+        for each in judgement.methods
+        for verdict in each.verdicts
+    ]
+    places = [page.text.index(text) for text in (answer(result)[-1], "Where each method stands", *claims, "Tables")]
     assert places == sorted(places)
-    assert all(word in judged.text[: places[1]] for word in (*decided.values(), "not judged", "BatchEnsemble ±1"))
-    assert "Claims" not in page.text
+
+
+def test_a_judgement_that_is_given_is_the_one_that_is_shown(whole, tmp_path):
+    result, load, _, page = whole
+    judged = dataclasses.replace(judge_results(result), notes=("Of its own.",))
+    other = Page(write_report(result, load, tmp_path / "report.html", judged).read_text(encoding="utf-8"))
+    assert "Of its own." in other.text
+    assert "Of its own." not in page.text
 
 
 def test_page_holds_every_table_and_figure(whole):
     result, load, _, page = whole
-    for table in [*tables(result), *detailed_tables(result)]:
+    for table in [*tables(result, judge_results(result)), *detailed_tables(result)]:
         assert table.title in page.text
         assert table.note in page.text
         for column in table.columns:
             assert all(cell.text in page.text for cell in column.cells)
     illustrations = draw_figures(result, load)
     assert len(illustrations) == 6
-    assert [image["alt"] for image in page.images] == [each.alt for each in illustrations]
+    assert [image["alt"] for image in page.images[1:]] == [each.alt for each in illustrations]
     assert all(each.caption in page.text for each in illustrations)
     for image in page.images:
         kind, data = image["src"].split(",", 1)
@@ -126,7 +138,7 @@ def test_names_are_escaped_everywhere(tmp_path):
 @pytest.mark.parametrize(
     ("kwargs", "figures"),
     [
-        ({"corruptions": (), "ood": (), "seeds": (42,)}, 3),
+        ({"corruptions": (), "ood": (), "seeds": (42,)}, 4),
         ({"methods": ("single",)}, 4),
         ({"diverged": tuple((m, s) for m in METHODS for s in (42, 69))}, 0),
     ],

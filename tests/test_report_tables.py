@@ -19,13 +19,14 @@ from report_fakes import (
 )
 from rich.console import Console
 
-from be_jax.evaluate import score_predictions
 from be_jax.report import answer, markdown_table, print_tables, summarise
-from be_jax.report.columns import ACCURACY, MUTUAL_INFORMATION, NLL
+from be_jax.report.columns import ACCURACY, MUTUAL_INFORMATION, NLL, percent
 from be_jax.report.summary import Estimate, look_up
 from be_jax.report.table import Table, column
 from be_jax.report.tables import OF_LABELLED, OF_OOD, tables
 from be_jax.report.terminal import fitted
+from be_jax.scores import score_predictions
+from be_jax.stats import judge_results
 
 RESULT = study_at(POSITIONS)
 DIVERGED = study([run_record(r.method, r.seed, r.scores, 123 if r.seed == 69 else None) for r in RESULT.runs])
@@ -87,13 +88,25 @@ def test_no_tables_of_sets_that_were_not_scored(sets):
     assert {t for t in titles if "Out of" in t} == {f"Out of distribution: {s[4:]}" for s in sets if s[:3] == "ood"}
 
 
-def test_ratio_tables_need_their_references():
-    gain, diversity = "Gain recovered, of the deep ensemble's over a single network", "Diversity of the members"
-    assert gain in by_title(RESULT)
-    assert gain not in by_title(study_at({"batch_ensemble": 0.5, "deep_ensemble": 1.0}))
-    titles = " ".join(by_title(study_at({"single": 0.0, "batch_ensemble": 0.5})))
-    assert gain not in titles
-    assert diversity not in titles
+def test_tables_of_a_judgement_come_first_and_need_one():
+    judged = tables(RESULT, judge_results(RESULT))
+    titles = [table.title for table in judged]
+    assert titles[:3] == [
+        "Claims",
+        "Gain recovered, % of the deep ensemble's",
+        "Diversity of the members, % of a deep ensemble's",
+    ]
+    assert not set(titles[:3]) & set(by_title(RESULT))
+    assert judged[1].rows == ("MC dropout", "BatchEnsemble N(1, 0.5)", "BatchEnsemble ±1")
+
+
+def test_gains_are_those_of_the_judgement():
+    judgement = judge_results(cifar_study())
+    gains = {t.title: t for t in tables(cifar_study(), judgement)}["Gain recovered, % of the deep ensemble's"]
+    titles = [column.title for column in gains.columns]
+    assert titles[:3] == ["test NLL scaled", "shift NLL scaled", "shift accuracy"]
+    rows = [judged.row("shift", "accuracy") for judged in judgement.methods]
+    assert [cell.text for cell in gains.columns[2].cells] == [percent(row.position) for row in rows]
 
 
 def test_temperature_scaled_scores_stand_beside_the_raw_ones():
@@ -109,8 +122,6 @@ def test_temperature_scaled_scores_stand_beside_the_raw_ones():
     assert result.methods[-1] == "deep_ensemble"
     assert re.fullmatch(rf"1\.3\d* ± {NUMBER}", table.columns[0].cells[-1].text), "of ensembles from the pool"
     assert "Temperature-scaled: test" in found
-    gains = found["Gain recovered, of the deep ensemble's over a single network"].columns
-    assert [c.title for c in gains][-2:] == ["test NLL scaled", "cNLL scaled"]
     assert not any("scaled" in title for title in by_title(RESULT))
 
 
@@ -143,9 +154,9 @@ def test_terminal_fits_and_cuts_no_number(width, result):
     text = printed(result, width)
     assert all(len(line) <= width for line in text.splitlines())
     assert "…" not in text
-    for table in tables(result):
+    for table in tables(result, judge_results(result)):
         shown = [c for c in table.columns if c.title in {str(d.header) for d in drawn_columns(table, width)}]
-        assert len(shown) >= 3
+        assert len(shown) >= 2
         for row, name in enumerate(table.rows):
             line = "  ".join(c.cells[row].text.replace(" ± ", "±") for c in shown)
             flat = [re.sub(r"\s{2,}", "  ", line.strip()) for line in text.splitlines()]

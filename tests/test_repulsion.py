@@ -12,7 +12,7 @@ import be_jax
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.fit import pad
 from be_jax.likelihood import GAUSSIAN
-from be_jax.models import MLP
+from be_jax.nn.models import MLP
 from be_jax.parallel import DATA_AXIS, on_devices
 from be_jax.repulsion import repulsion
 from be_jax.train import make_trainer

@@ -36,6 +36,68 @@ def test_damaged_or_foreign_configuration_is_refused(tmp_path, text, message):
     assert (tmp_path / "config.json").read_text() == text
 
 
+@pytest.mark.parametrize("where", ["config.json", "metrics.jsonl"])
+def test_every_flipped_bit_of_a_record_is_refused(tmp_path, where):
+    """Of its checksum's name too; a last line that is no JSON any more is one that was cut short by a kill."""
+    run = RunFolder(tmp_path / "run", CONFIG)
+    for epoch in range(2):
+        run.log({"epoch": epoch, "seconds": 0.5})
+    file = run.path / where
+    raw, expected = file.read_bytes(), (run.epochs(), CONFIG)
+    for at in range(8 * len(raw)):
+        damaged = bytearray(raw)
+        damaged[at // 8] ^= 1 << at % 8
+        file.write_bytes(damaged)
+        try:
+            found = RunFolder(tmp_path / "run", CONFIG).epochs(), CONFIG
+        except RunError:
+            continue
+        white = at // 8 == len(raw) - 1 or raw[at // 8 : at // 8 + 1].isspace()
+        assert found == expected or white, at
+
+
+def test_records_from_before_there_were_checksums_are_read(tmp_path):
+    run = RunFolder(tmp_path / "run", CONFIG)
+    (run.path / "config.json").write_text(json.dumps({**CONFIG, "trained_with": [7]}))
+    (run.path / "metrics.jsonl").write_text('{"epoch": 0, "seconds": 0.5}\n{"status": "stopped"}\n')
+    again = RunFolder(tmp_path / "run", CONFIG)
+    assert again.epochs() == [{"epoch": 0, "seconds": 0.5}]
+    assert again.outcome() == {"status": "stopped"}
+    assert programs(tmp_path, [7], 1) == [(7,)]
+
+
+def test_missing_epochs_are_refused(tmp_path):
+    run = RunFolder(tmp_path / "run", CONFIG)
+    for epoch in (0, 2):
+        run.log({"epoch": epoch})
+    with pytest.raises(RunError, match=r"metrics\.jsonl is damaged: epochs are missing"):
+        run.epochs()
+    short = RunFolder(tmp_path / "short", CONFIG)
+    short.log({"epoch": 0})
+    before = short._log_path.read_bytes()
+    with pytest.raises(RunError, match=r"it ends after 1 epochs, and the checkpoint after 2"):
+        short.rewind_log(2)
+    assert short._log_path.read_bytes() == before
+
+
+def test_predictions_that_the_run_did_not_write_are_refused(tmp_path):
+    run = RunFolder(tmp_path / "run", CONFIG)
+    run.save_predictions({"test/log_probs": np.zeros((1, 2, 3), np.float32)})
+    run.log({"status": "finished"})
+    assert run.load_predictions()["test/log_probs"].shape == (1, 2, 3)
+    run.save_predictions({"test/log_probs": np.ones((1, 2, 3), np.float32)})
+    with pytest.raises(RunError, match=r"predictions\.npz is not what the run wrote.*move it away to predict anew"):
+        run.load_predictions()
+
+
+@pytest.mark.parametrize("array", [np.zeros((2, 3), np.float32), np.zeros((1, 2, 3), int), np.array(["a"])])
+def test_predictions_of_another_kind_are_refused(tmp_path, array):
+    run = RunFolder(tmp_path / "run", CONFIG)
+    run.save_predictions({"test/log_probs": array})
+    with pytest.raises(RunError, match=r"test/log_probs is .*where predictions have <set>/log_probs \[m, n, c\]"):
+        run.load_predictions()
+
+
 def test_log_rewinds_and_survives_a_torn_line(tmp_path):
     run = RunFolder(tmp_path / "run", CONFIG)
     for epoch in range(3):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from be_jax.config import ConfigError
+from be_jax.report.markdown import to_markdown
 from be_jax.results import StudyResult
 from experiments import tabular
 from experiments.tabular_data import LOADERS, Dataset, load, split
-from experiments.tabular_report import tables, to_markdown
+from experiments.tabular_report import tables
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from be_jax import batch_ensemble
 from be_jax.config import ConfigError, TrainConfig
-from be_jax.fast_init import normal
+from be_jax.nn.fast_init import normal
 from experiments import toy
 from experiments.together import train_together
 

@@ -13,7 +13,7 @@ import pytest
 import be_jax
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.fit import pad
-from be_jax.models import MLP
+from be_jax.nn.models import MLP
 from be_jax.optim import group_of_each, make_optimizer
 from be_jax.train import DIVERGED, RUNNING, STOPPED, EpochMetrics, epoch_order, make_trainer
 
@@ -257,3 +257,20 @@ def test_fit_is_each_members_own_mean():
         np.testing.assert_allclose(
             fit.accuracy[k], be_jax.metrics.accuracy(log_probs[k], LABELS[:50]).mean(), rtol=1e-6
         )
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "expected"),
+    [
+        (be_jax.batch_ensemble(MODEL, M), {"fast", "fast_bias", "kernel", "other"}),
+        (be_jax.last_layer(MODEL, M, "Dense_1"), {"kernel", "other", "fast_bias"}),
+        (be_jax.lora_ensemble(MODEL, M, 2), {"fast", "fast_bias", "kernel", "other"}),
+    ],
+)
+def test_a_weight_has_the_rule_of_what_it_is_wherever_it_is_kept(ensemble, expected):
+    """The head's kernel of `last_layer` is each member's own, and decays as a kernel."""
+    variables = ensemble.init(KEY, IMAGES[:1])
+    groups = group_of_each({name: variables[name] for name in ("params", "fast")})
+    assert set(jax.tree.leaves(groups)) <= expected
+    for path, group in jax.tree_util.tree_leaves_with_path(groups):
+        assert (group == "kernel") == (path[-1].key == "kernel")

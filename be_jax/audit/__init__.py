@@ -10,10 +10,15 @@
 on a command line, and README.md beside this file shows how to save predictions from PyTorch, Keras and JAX.
 """
 
-from be_jax.audit.alone import score_test_members
-from be_jax.audit.arrays import AuditError, checked, read_predictions
-from be_jax.audit.compared import References
-from be_jax.audit.report import Audit, audit, print_audit, write_audit
+from typing import TYPE_CHECKING
+
+from be_jax._lazy import lazy
+
+if TYPE_CHECKING:
+    from be_jax.audit.alone import score_test_members
+    from be_jax.audit.arrays import AuditError, checked, read_predictions
+    from be_jax.audit.compared import References
+    from be_jax.audit.report import Audit, audit, print_audit, write_audit
 
 __all__ = [
     "Audit",
@@ -26,3 +31,13 @@ __all__ = [
     "score_test_members",
     "write_audit",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "alone": ("score_test_members",),
+        "arrays": ("AuditError", "checked", "read_predictions"),
+        "compared": ("References",),
+        "report": ("Audit", "audit", "print_audit", "write_audit"),
+    },
+)

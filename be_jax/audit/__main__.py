@@ -1,29 +1,25 @@
-"""Audits an ensemble from files of its predictions: tables, verdicts on C1 to C4, and a page.
+"""Audits an ensemble from files of its predictions: one sentence, tables, verdicts on C1 to C4, and a page.
 
     python -m be_jax.audit predictions.npz
     python -m be_jax.audit seed_0.npz seed_1.npz seed_2.npz --pool networks.npz
     python -m be_jax.audit be_*.npz --single single_*.npz --deep-ensemble deep_*.npz --name "my ensemble"
 
-A file is one run: `test/log_probs` (or `logits`, or `probs`) `[members, examples, classes]` and `test/labels`, also of
-`validation`, `shift/<corruption>_<severity>` and `ood/<name>` where they were predicted. Several files are seeds: where
-there are as many single networks or deep ensembles as audited runs, list those of the same seed at the same place.
+A file is one run: `test/log_probs` (or `logits`, or `probs`) `[members, examples, classes]` and `test/labels`; or, of a
+regression, `test/mean` and `test/variance` `[members, examples]` and `test/targets`. Also of `validation`,
+`shift/<corruption>_<severity>` and `ood/<name>`, where they were predicted. Several files are seeds.
 """
 
 import dataclasses
-import shlex
+import json
 import sys
-from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import tyro
-from rich.console import Console
 
-from be_jax.audit.arrays import AuditError, read_predictions
-from be_jax.audit.compared import References
-from be_jax.audit.report import audit, print_audit, write_audit
+from be_jax.command_line import run_main
 from be_jax.config import ConfigError
-from be_jax.judge import JudgeConfig
-from be_jax.study import environment
+from be_jax.stats import JudgeConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +30,8 @@ class Config:
     deep_ensemble: predictions of deep ensembles of as many members, one file each.
     pool: instead of those two, files whose members are independent networks; more of these than the ensemble has.
     name: what to call the ensemble.
-    out: folder for `report.html`, `results.json` and `verdicts.json`.
+    out: folder for `report.html`, `audit.json`, `results.json` and, with references, `verdicts.json`.
+    format: "text", or "json" for scripts: one object on the standard output, and nothing else.
     judge: level and margins.
     """
 
@@ -44,28 +41,36 @@ class Config:
     pool: tuple[Path, ...] = ()
     name: str = "audited ensemble"
     out: Path = Path("audit")
+    format: Literal["text", "json"] = "text"
     judge: JudgeConfig = dataclasses.field(default_factory=JudgeConfig)
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    console = Console()
-    with console.status("reading, scoring and judging; with a pool of many networks this takes minutes"):
-        runs, *groups = (
-            [read_predictions(path) for path in paths]
-            for paths in (config.files, config.single, config.deep_ensemble, config.pool)
-        )
-        references = References(*groups)
-        found = audit(runs, references, config.name, config.judge)
-    command = f"python -m be_jax.audit {shlex.join(sys.argv[1:])}"
-    provenance = {"command": command, "date": date.today().isoformat(), **environment()}
-    page = write_audit(found, runs, references, config.out, provenance)
-    print_audit(found, console)
-    console.print(f"\nreport: {page}")
+    # Only now, so that a mistake in the command is told at once.
+    from rich.console import Console
+
+    from be_jax.audit import AuditError, References, audit, print_audit, read_predictions, write_audit
+    from be_jax.provenance import provenance
+
+    console = Console(stderr=config.format == "json")
+    try:
+        with console.status("reading, scoring and judging; with a pool of many networks this takes minutes"):
+            runs, *groups = (
+                [read_predictions(path) for path in paths]
+                for paths in (config.files, config.single, config.deep_ensemble, config.pool)
+            )
+            references = References(*groups)
+            found = audit(runs, references, config.name, config.judge)
+    except AuditError as error:
+        sys.exit(f"error: {error}")
+    if config.format == "json":
+        print(json.dumps(found.record), flush=True)
+    else:
+        print_audit(found, console)
+    page = write_audit(found, runs, references, config.out, provenance("be_jax.audit"))
+    console.print(f"\nreport: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (AuditError, ConfigError, OSError) as error:
-        sys.exit(f"error: {error}")
+    run_main(main, ConfigError, interrupted="interrupted: nothing was judged; what was there before is as it was")

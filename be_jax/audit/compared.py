@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from be_jax.audit.arrays import AuditError, Predictions
-from be_jax.evaluate import score_predictions
-from be_jax.judge import networks_of
-from be_jax.judge.scores import BLOCKS
-from be_jax.pool import disjoint, ensemble_of, score_pool
+from be_jax.audit.caveats import check_distinct
+from be_jax.audit.checks import AuditError
+from be_jax.audit.task import Predictions, Task
+from be_jax.pool import OF_MEMBERS, disjoint, ensemble_of, score_pool
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.predictions import Load
 from be_jax.results import PoolRecord, RunRecord, StudyResult
+from be_jax.stats import networks_of
+from be_jax.stats.scores import BLOCKS
 
 
 class References(NamedTuple):
@@ -39,8 +40,8 @@ class References(NamedTuple):
 
 
 def count_members(predictions: Predictions) -> int:
-    """m, of `[m, n, c]`."""
-    return len(predictions["test/log_probs"])
+    """m, of `[m, n, c]` or `[m, n]`."""
+    return len(next(array for key, array in predictions.items() if key.endswith(OF_MEMBERS)))
 
 
 def check_comparable(name: str, runs: Sequence[Predictions], references: References) -> None:
@@ -66,10 +67,12 @@ def check_comparable(name: str, runs: Sequence[Predictions], references: Referen
             _check_same(f"{of} {index}", run, runs[0])
             if count_members(run) != wanted:
                 raise AuditError(f"{of} {index} has {count_members(run)} members where {wanted} are needed")
+        check_distinct(of, group)
     if references.pool:
         for index, run in enumerate(references.pool):
             _check_same(f"pool {index}", run, runs[0])
-        networks = sum(map(count_members, references.pool))
+        check_distinct("network", references.networks)
+        networks = len(references.networks)
         if networks <= members:
             raise AuditError(
                 f"a pool must have more networks than the audited ensemble has members, {members}, or no interval can "
@@ -77,7 +80,7 @@ def check_comparable(name: str, runs: Sequence[Predictions], references: Referen
             )
 
 
-def as_study(name: str, runs: Sequence[Predictions], references: References) -> StudyResult:
+def as_study(task: Task, name: str, runs: Sequence[Predictions], references: References) -> StudyResult:
     """Scores of everything that was given. Of training nothing is known: zeros stand for that, shown in no table.
 
     Runs have their place in the list for a seed. References of another number have numbers of their own, so that no
@@ -85,17 +88,17 @@ def as_study(name: str, runs: Sequence[Predictions], references: References) -> 
     """
     networks = references.networks if references.pool else ()
     records = [
-        *_records(SINGLE, networks or references.single, 0 if references.pool else _first(runs, references.single)),
-        *_records(name, runs, 0),
-        *_records(DEEP_ENSEMBLE, references.deep_ensemble, _first(runs, references.deep_ensemble)),
+        *_records(task, SINGLE, networks or references.single, 0 if networks else _first(runs, references.single)),
+        *_records(task, name, runs, 0),
+        *_records(task, DEEP_ENSEMBLE, references.deep_ensemble, _first(runs, references.deep_ensemble)),
     ]
     members = count_members(runs[0])
     pool = tuple(
-        PoolRecord(SINGLE, tuple(range(len(networks))), size, 0, score_pool(networks, size))
+        PoolRecord(SINGLE, tuple(range(len(networks))), size, 0, score_pool(networks, size, task.score))
         for size in range(1, min(2 * members, len(networks)) + 1)
         if networks
     )
-    return StudyResult("audit", _described(runs[0]), {"members": members}, {}, tuple(records), pool)
+    return StudyResult("audit", task.described(runs[0]), {"members": members}, {}, tuple(records), pool)
 
 
 def load_from(name: str, runs: Sequence[Predictions], references: References) -> Load:
@@ -131,33 +134,28 @@ def _wanted(references: References, members: int) -> Iterator[tuple[str, Sequenc
 
 def _check_sizes(run: Predictions) -> None:
     for key, array in run.items():
-        if key.endswith("/log_probs") and not key.startswith("validation/") and array.shape[1] < BLOCKS:
+        if key.endswith(OF_MEMBERS) and not key.startswith("validation/") and array.shape[1] < BLOCKS:
             raise AuditError(f"{key} has {array.shape[1]} examples; a set must have at least {BLOCKS} to judge by")
 
 
-def _records(method: str, runs: Sequence[Predictions], first: int) -> Iterator[RunRecord]:
+def _records(task: Task, method: str, runs: Sequence[Predictions], first: int) -> Iterator[RunRecord]:
     for seed, run in enumerate(runs, first):
-        yield RunRecord(method, seed, "finished", 0, 0.0, 0, 0, None, score_predictions(run))
+        yield RunRecord(method, seed, "finished", 0, 0.0, 0, 0, None, task.score(run))
 
 
 def _check_same(name: str, run: Predictions, first: Predictions) -> None:
-    """The same sets with the same examples, as far as labels and numbers tell."""
+    """The same sets with the same examples, as far as labels, targets and numbers tell."""
+    if ("test/mean" in run) != ("test/mean" in first):
+        raise AuditError(f"{name} and run 0 are one a regression and one a classification")
     if run.keys() != first.keys():
         differ = ", ".join(sorted(run.keys() ^ first.keys()))
         raise AuditError(f"all runs must predict the same sets; {name} and run 0 differ in {differ}")
     for key, array in run.items():
-        if key.endswith("/log_probs") and array.shape[1:] != first[key].shape[1:]:
+        if key.endswith(OF_MEMBERS) and array.shape[1:] != first[key].shape[1:]:
             raise AuditError(f"{key} has shape {array.shape} in {name}, but {first[key].shape} in run 0")
-        if key.endswith("/labels") and not np.array_equal(array, first[key]):
+        if not key.endswith(OF_MEMBERS) and not np.array_equal(array, first[key]):
             at, *others = np.flatnonzero(array != first[key])
             raise AuditError(
                 f"{key} differs at {1 + len(others)} of {len(array)} examples: [{at}] is {array[at]} in {name}, but "
                 f"{first[key][at]} in run 0; all runs must predict the same examples in the same order"
             )
-
-
-def _described(run: Predictions) -> str:
-    members, _, classes = run["test/log_probs"].shape
-    sets = {key.removesuffix("/log_probs"): array.shape[1] for key, array in run.items() if key.endswith("/log_probs")}
-    counts = ", ".join(f"{name} {count:,}" for name, count in sets.items())
-    return f"Predictions of {members} members, {classes} classes: {counts} examples."

@@ -1,57 +1,37 @@
-"""The claims about the audited ensemble, judged against its references, and how many networks it is worth."""
+"""The audited ensemble judged against its references."""
 
 from collections.abc import Sequence
 
-from be_jax.audit.arrays import Predictions
-from be_jax.audit.compared import References, count_members, paired
-from be_jax.judge import (
-    Equivalent,
-    JudgeConfig,
-    Sample,
-    Verdict,
-    deep_ensemble_equivalent,
-    equivalent_scores,
-    judge,
-    of_pool,
-    of_seeds,
-    score_run,
-    size_curve,
-)
-
-SEEDS = "seeds"
-SCALES = (("test", "nll"), ("test", "uncalibrated_nll"), ("test", "brier"), ("shift", "nll"))
-FEWEST_NETWORKS = 3
+from be_jax.audit.compared import References, count_members
+from be_jax.audit.task import Predictions, Task
+from be_jax.stats import JudgeConfig, Judgement, Samples, judge, of_seeds, size_curve
+from be_jax.stats.controls import positive
+from be_jax.stats.equivalent import FEWEST_NETWORKS
+from be_jax.stats.of_results import seeds_factor
 
 
-def verdicts_on(
-    name: str, runs: Sequence[Predictions], references: References, config: JudgeConfig
-) -> tuple[Verdict, ...]:
-    """C1 to C4. Runs and references are paired where there are as many of both; C4 needs weights and is not judged."""
-    single, deep_ensemble = _references(runs, references)
-    return judge(name, of_seeds([score_run(run) for run in runs], SEEDS), single, deep_ensemble, config=config)
+def judged(
+    task: Task, name: str, runs: Sequence[Predictions], references: References, config: JudgeConfig
+) -> Judgement:
+    """The judgement on the ensemble.
 
-
-def worth_in_networks(runs: Sequence[Predictions], references: References) -> dict[str, Equivalent]:
-    """`{"<set> <metric>": Equivalent}` on a scale of up to twice as many networks as there are members.
-
-    Empty where there are too few networks for a scale.
+    Its runs have seeds of their own, and so have single networks and deep ensembles that are no pool. C4 needs weights
+    and is not judged.
     """
-    networks = references.networks
-    if len(networks) < FEWEST_NETWORKS:
-        return {}
-    curve = size_curve(networks, min(len(networks) - 1, 2 * count_members(runs[0])))
-    own = of_seeds([equivalent_scores(run) for run in runs])
-    detected = [place for place in own.scores[0] if place[1] == "auroc_epistemic"]
-    places = [place for place in (*SCALES, *detected) if own.has(*place)]
-    return {" ".join(place): deep_ensemble_equivalent(own, curve, *place) for place in places}
-
-
-def _references(runs: Sequence[Predictions], references: References) -> tuple[Sample, Sample]:
-    """Single networks and deep ensembles."""
+    config, networks, size = task.judged(config), references.networks, count_members(runs[0])
+    curve = {}
+    if len(networks) >= FEWEST_NETWORKS:
+        curve = size_curve(networks, min(len(networks) - 1, 2 * size), score=task.score_run)
+    control = None
     if references.pool:
-        return of_pool(references.networks, 1), of_pool(references.networks, count_members(runs[0]))
-    single, deep_ensemble = (
-        of_seeds([score_run(run) for run in group], SEEDS if paired(runs, group) else factor)
-        for group, factor in ((references.single, "single networks"), (references.deep_ensemble, "deep ensembles"))
-    )
-    return single, deep_ensemble
+        single, deep_ensemble = curve[1], curve[size]
+        primary = config if single.has(*config.primary) else config.raw()
+        control = positive(networks, size, primary, task.score_run)
+    else:
+        single, deep_ensemble = (
+            of_seeds([task.score_run(run) for run in group], factor)
+            for group, factor in ((references.single, "single networks"), (references.deep_ensemble, "deep ensembles"))
+        )
+    own = of_seeds([task.score_run(run) for run in runs], seeds_factor(name))
+    samples = Samples({name: own}, single, deep_ensemble, positive=control, curve=curve, scales=task.scales)
+    return judge(samples, config, {"data": task.described(runs[0])})

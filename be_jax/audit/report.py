@@ -1,4 +1,4 @@
-"""A finished audit: its tables and sentences, on a terminal, as a page and as JSON."""
+"""A finished audit: its sentences and tables, on a terminal, as a page and as JSON."""
 
 import dataclasses
 import importlib.resources
@@ -11,22 +11,24 @@ import jinja2
 from rich.console import Console
 from rich.text import Text
 
-from be_jax.audit.alone import Scores, likeness_table, members_table, score_test_members
-from be_jax.audit.arrays import Predictions
+from be_jax.audit.caveats import caveats
+from be_jax.audit.classification import CLASSIFICATION
 from be_jax.audit.compared import References, as_study, check_comparable, load_from
-from be_jax.audit.judged import verdicts_on, worth_in_networks
-from be_jax.audit.words import found_alone, judged, worth_table
-from be_jax.judge import Equivalent, JudgeConfig, Verdict, as_records
-from be_jax.report.claims import claims_table
-from be_jax.report.details import detailed_tables
-from be_jax.report.figures import draw_figures
-from be_jax.report.page import flattened, svg_uri
-from be_jax.report.predictions import Load
+from be_jax.audit.headline import Levels, figure, levels, sentence
+from be_jax.audit.judged import judged
+from be_jax.audit.regression import REGRESSION
+from be_jax.audit.task import Predictions, Scores, Task
+from be_jax.audit.words import told
+from be_jax.command_line import writable
+from be_jax.files import write_atomically
+from be_jax.report.figures.illustration import Illustration
+from be_jax.report.judged_tables import judged_tables
+from be_jax.report.page import drawn_parts, flattened, judged_parts
 from be_jax.report.table import Table
-from be_jax.report.tables import tables
 from be_jax.report.terminal import fitted
 from be_jax.results import StudyResult
-from be_jax.runs import write_atomically
+from be_jax.stats import JudgeConfig, Judgement
+from be_jax.stats.judgement import as_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,38 +37,75 @@ class Audit:
 
     Attributes:
       name: of the audited ensemble.
+      task: classification or regression.
       result: scores of it and of its references, as of one of our own studies.
-      of_members: of each audited run, see `score_test_members`.
-      verdicts: on C1 to C4; empty without references.
-      worth: deep-ensemble equivalents; empty without references, or with too few networks.
-      config: what the verdicts were decided by.
+      of_members: of each audited run, see `Task.score_members`.
+      caveats: what to know before any figure, such as that members are copies; the gravest first.
+      judgement: None without references.
     """
 
     name: str
+    task: Task
     result: StudyResult
     of_members: tuple[Scores, ...]
-    verdicts: tuple[Verdict, ...]
-    worth: Mapping[str, Equivalent]
-    config: JudgeConfig
+    caveats: tuple[str, ...]
+    judgement: Judgement | None
+
+    @property
+    def headline(self) -> str:
+        """Where the ensemble stands, in one sentence."""
+        return sentence(self.name, self._levels, self.task.primary, self._members, self.judgement)
+
+    @property
+    def standing(self) -> Illustration:
+        """The same as a figure."""
+        return figure(self.name, self._levels, self.task.primary, self._members)
+
+    @property
+    def against_references(self) -> list[str]:
+        """The verdicts in words; or why there are none."""
+        return told(self.result, self.judgement)
+
+    @property
+    def of_members_alone(self) -> list[str]:
+        """What holds with and without references: a member was trained with the others, and is no single network."""
+        return self.task.found(self.name, self.result, self.of_members)
 
     @property
     def answer(self) -> list[str]:
-        """A few sentences: the verdicts, if there are any, first."""
-        found = found_alone(self.name, self.result, self.of_members)
-        decided = judged(self.verdicts, self.worth, self.config)
-        return decided + found if self.verdicts else found + decided
+        """Caveats, the headline, and a few sentences: the verdicts first, if there are any."""
+        parts = [self.against_references, self.of_members_alone]
+        texts = [text for part in (parts if self.judgement else parts[::-1]) for text in part]
+        return [*self.caveats, self.headline, *texts]
 
     @property
     def tables(self) -> list[Table]:
-        """Claims, then what needs no reference, then the tables of our own studies but the last: it is of training."""
-        of_ensemble = [run.scores["test"] for run in self.result.runs if run.method == self.name]
+        """Claims, deep-ensemble equivalents, and those of the task."""
         return [
-            claims_table(self.verdicts, [self.name]),
-            *worth_table(self.name, self.worth),
-            members_table(self.of_members, of_ensemble),
-            likeness_table(self.name, self.of_members, of_ensemble),
-            *tables(self.result)[:-1],
+            *judged_tables(self.result, self.judgement),
+            *self.task.tables(self.name, self.result, self.of_members),
         ]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """All of it as JSON has it: what is not a number is null, what has no bound "Infinity" with its sign."""
+        record = {
+            "method": self.name,
+            "headline": self.headline,
+            "caveats": self.caveats,
+            "members": self.of_members,
+            "scores": [{"method": run.method, "run": run.seed, **run.scores} for run in self.result.runs],
+            "judgement": None if self.judgement is None else dataclasses.asdict(self.judgement),
+        }
+        return as_json(record)  # type: ignore[no-any-return]
+
+    @property
+    def _levels(self) -> Levels:
+        return levels(self.name, self.result, self.of_members, self.task.primary)
+
+    @property
+    def _members(self) -> int:
+        return int(self.result.config["members"])
 
 
 def audit(
@@ -88,13 +127,14 @@ def audit(
     """
     references, config = references or References(), config or JudgeConfig()
     check_comparable(name, runs, references)
+    task = REGRESSION if "test/mean" in runs[0] else CLASSIFICATION
     return Audit(
         name,
-        as_study(name, runs, references),
-        tuple(score_test_members(run) for run in runs),
-        verdicts_on(name, runs, references, config) if references else (),
-        worth_in_networks(runs, references) if references else {},
-        config,
+        task,
+        as_study(task, name, runs, references),
+        tuple(task.score_members(run) for run in runs),
+        tuple(caveats(name, runs)),
+        judged(task, name, runs, references, config) if references else None,
     )
 
 
@@ -102,7 +142,7 @@ def print_audit(found: Audit, console: Console | None = None) -> None:
     """Prints sentences and tables."""
     console = console or Console()
     for text in found.answer:
-        console.print(Text(f"• {text}"))
+        console.print(Text(writable(f"• {text}", console.encoding)))
     for table in found.tables:
         console.print()
         console.print(fitted(table, console))
@@ -122,24 +162,22 @@ def write_audit(
       runs, references: for the figures.
       folder: is made.
       provenance: JSON-compatible: how the audit was made.
+
+    Raises:
+      OSError: a file cannot be written; names it. What stood there before is untouched.
     """
-    result = dataclasses.replace(found.result, provenance=provenance)
-    result.save(folder / "results.json")
-    record = {
-        "method": found.name,
-        "judge": dataclasses.asdict(found.config),
-        "members": found.of_members,
-        "verdicts": as_records(found.verdicts),
-        "worth": {place: dataclasses.asdict(worth) for place, worth in found.worth.items()},
-    }
-    write_atomically(folder / "verdicts.json", json.dumps(record, indent=1) + "\n")
+    found = dataclasses.replace(found, result=dataclasses.replace(found.result, provenance=provenance))
+    found.result.save(folder / "results.json")
+    write_atomically(folder / "audit.json", json.dumps(found.record, indent=1) + "\n")
+    if found.judgement:
+        found.judgement.save(folder / "verdicts.json")
     page = folder / "report.html"
     load = load_from(found.name, runs, references or References())
-    page.write_text(_rendered(dataclasses.replace(found, result=result), load), encoding="utf-8")
+    write_atomically(page, _rendered(found, found.task.figures(found.result, load)))
     return page
 
 
-def _rendered(found: Audit, load: Load) -> str:
+def _rendered(found: Audit, figures: Sequence[Illustration]) -> str:
     """The page of our studies, with the blocks of `audit.html.j2` in place of those that speak of training."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
@@ -148,17 +186,18 @@ def _rendered(found: Audit, load: Load) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    figures = [{**drawn._asdict(), "uri": svg_uri(drawn.figure)} for drawn in draw_figures(found.result, load)]
+    opening, *drawn = map(drawn_parts, (found.standing, *figures))
     return environment.get_template("audit.html.j2").render(
+        found=found,
         name=found.name,
+        opening=opening,
         result=found.result,
-        claims=None,
-        answer=found.answer,
+        **judged_parts(found.result, found.judgement),
         tables=found.tables,
-        detailed_tables=detailed_tables(found.result),
-        figures=figures,
+        detailed_tables=found.task.detailed(found.result),
+        figures=drawn,
         provenance=flattened(found.result.provenance),
-        config=flattened(dataclasses.asdict(found.config)),
+        config=flattened(dataclasses.asdict(found.judgement.config) if found.judgement else found.result.config),
     )
 
 

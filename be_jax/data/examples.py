@@ -10,6 +10,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from be_jax.data.checks import check_images, check_labels
+from be_jax.data.fingerprint import fingerprint
 
 
 class Examples(NamedTuple):
@@ -67,6 +68,11 @@ class StudyData:
     def image_shape(self) -> tuple[int, ...]:
         """``(h, w, ch)``."""
         return self.train.images.shape[1:]
+
+    def fingerprint(self) -> str:
+        """A hash of everything that is trained and validated on: data of the same sizes may differ."""
+        parts = {"train": self.train, "validation": self.validation}
+        return fingerprint({f"{name}/{field}": a for name, p in parts.items() for field, a in p._asdict().items()})
 
     def __repr__(self) -> str:
         return f"<StudyData {self.describe()}>"

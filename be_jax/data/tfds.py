@@ -5,6 +5,7 @@ Reading a prepared folder needs no TensorFlow. Preparing one (downloading and co
 
 import importlib.util
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ def check_available(names: Sequence[str], data_dir: str | os.PathLike[str] | Non
         if builder.is_prepared():
             _source(name, builder)
         elif not _has_tensorflow():
-            raise _unavailable(name, builder.data_path, ImportError(_NEEDS_TENSORFLOW))
+            raise _unavailable(name, builder.data_path, ImportError(_NEEDS_TENSORFLOW), _other_versions(builder))
 
 
 def load_split(name: str, split: str, data_dir: str | os.PathLike[str] | None = None) -> Examples:
@@ -117,7 +118,8 @@ def load_split(name: str, split: str, data_dir: str | os.PathLike[str] | None = 
     Of several hosts each reads its share of the files, and all get the whole.
 
     Raises:
-      DataUnavailableError: ``data_dir`` does not exist, or the data set is not there and cannot be prepared.
+      DataUnavailableError: ``data_dir`` does not exist, the data set is not there and cannot be prepared, or one of its
+        files is damaged, which is named.
       ValueError: the data set has no images of one shape with one label each.
       ImportError: tensorflow-datasets is not installed.
     """
@@ -129,15 +131,20 @@ def load_split(name: str, split: str, data_dir: str | os.PathLike[str] | None = 
         _prepare(builder)
     wait_for_hosts(f"{name} is prepared")
     source = _source(name, builder, split)
-    share = share_of_host(len(source))
-    images = np.empty((len(share), *features["image"].shape), features["image"].np_dtype)
-    labels = np.empty(len(share), np.int32)
-    for start in range(0, len(share), _RECORDS_PER_READ):
-        records = source.__getitems__(share[start : start + _RECORDS_PER_READ])
-        stop = start + len(records)
-        images[start:stop] = [record["image"] for record in records]
-        labels[start:stop] = [record["label"] for record in records]
-    images, labels = (from_all_hosts(rows, len(source)) for rows in (images, labels))
+    try:
+        count = len(source)
+        share = share_of_host(count)
+        images = np.empty((len(share), *features["image"].shape), features["image"].np_dtype)
+        labels = np.empty(len(share), np.int32)
+        for start in range(0, len(share), _RECORDS_PER_READ):
+            records = source.__getitems__(share[start : start + _RECORDS_PER_READ])
+            stop = start + len(records)
+            images[start:stop] = [record["image"] for record in records]
+            labels[start:stop] = [record["label"] for record in records]
+    except Exception as error:  # of the C++ reader, or of the decoder of images
+        files = [str(file) for file in builder.info.splits[split].filepaths]
+        raise _damaged(name, files, error) from error
+    images, labels = (from_all_hosts(rows, count) for rows in (images, labels))
     return checked_examples(images, labels, num_classes=features["label"].num_classes, what=f"{name} {split}")
 
 
@@ -175,19 +182,59 @@ def _has_tensorflow() -> bool:
 
 
 def _prepare(builder: Any) -> None:
-    """Downloads and converts the data set; TFDS encodes images with TensorFlow, so without it nothing is downloaded."""
+    """Downloads and converts the data set; TFDS encodes images with TensorFlow, so without it nothing is downloaded.
+
+    Without a network TFDS tries for minutes: what is prepared there in another version is therefore told first.
+    """
+    others = _other_versions(builder)
+    if others and _has_tensorflow():
+        warnings.warn(f"{others}. {builder.name} {builder.version} is now downloaded", stacklevel=3)
     try:
         if not _has_tensorflow():
             raise ImportError(_NEEDS_TENSORFLOW)
         builder.download_and_prepare(file_format="array_record")
     except Exception as error:
-        raise _unavailable(builder.name, builder.data_path, error) from error
+        raise _unavailable(builder.name, builder.data_path, error, others) from error
 
 
-def _unavailable(name: str, folder: object, cause: Exception) -> DataUnavailableError:
+def _other_versions(builder: Any) -> str:
+    """The versions of the data set that are prepared beside the one asked for, and how to ask for them; "" for none."""
+    folder = Path(builder.data_path).parent
+    versions = sorted(info.parent.name for info in folder.glob("*/dataset_info.json"))
+    if not versions:
+        return ""
+    name = "/".join([builder.name, *([builder.builder_config.name] if builder.builder_config else [])])
+    return (
+        f"{folder} has version {' and '.join(versions)}, but this tensorflow-datasets reads {builder.version}: ask for "
+        f"{name + ':' + versions[-1]!r}, or use the tensorflow-datasets that prepared it"
+    )
+
+
+def _damaged(name: str, files: Sequence[str], cause: Exception) -> DataUnavailableError:
+    """Names the first file, of several, that cannot be read to its end."""
+    from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+    damaged = "of the files " + ", ".join(files)
+    for file in files:
+        try:
+            source = ArrayRecordDataSource([file])
+            for start in range(0, len(source), _RECORDS_PER_READ):
+                source.__getitems__(range(start, min(start + _RECORDS_PER_READ, len(source))))
+        except Exception:
+            damaged = file
+            break
+    told = (str(cause).strip().splitlines() or [""])[0]
+    return DataUnavailableError(
+        f"data set {name!r} is damaged: {damaged} cannot be read ({type(cause).__name__}: {told}). Copy it anew, "
+        "or prepare the data set again in another folder"
+    )
+
+
+def _unavailable(name: str, folder: object, cause: Exception, others: str = "") -> DataUnavailableError:
     lines = str(cause).strip().splitlines() or [""]
     return DataUnavailableError(
-        f"data set {name!r} could not be had from {folder}: {type(cause).__name__}: {lines[0]}\n"
-        "Either point --data-dir (data_dir) to a TFDS folder where it is prepared as array_record, "
+        f"data set {name!r} could not be loaded from {folder}: {type(cause).__name__}: {lines[0]}\n"
+        + (f"{others}.\n" if others else "")
+        + "Either point --data-dir (data_dir) to a TFDS folder where it is prepared as array_record, "
         'or prepare it on a machine with network access, after: pip install "be-jax[prepare]"'
     )

@@ -5,6 +5,7 @@ import numbers
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 _COMBINE = "combine the members first with be_jax.metrics.mixture"
@@ -14,9 +15,35 @@ _ADVICE = {
 }
 
 
+_LOG_PROBS = "log-probabilities in nats", "jax.nn.log_softmax"
+_INT32 = np.iinfo(np.int32)
+
+
+def array(values: ArrayLike, name: str) -> jax.Array:
+    """Numbers as a jax array; numpy's kinds of them that jax does not know are converted without a change of value.
+
+    Integers that int32 does not hold become its ends, so that none comes round to an ordinary number.
+    """
+    if isinstance(values, jax.Array):
+        return values
+    if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(values)):
+        return jnp.asarray(values)
+    values = np.asarray(values)
+    if values.dtype.type in (np.object_, np.void, np.str_, np.bytes_):
+        advice = (
+            "bfloat16 that numpy saved? Save it as float32" if values.dtype.type is np.void else "are all parts alike?"
+        )
+        raise TypeError(f"{name} must be numbers, got an array of {values.dtype}: {advice}.")
+    if values.dtype.type is np.longdouble:
+        values = values.astype(np.float64)
+    if values.dtype.kind in "iu" and values.dtype.itemsize >= 4 and values.size:
+        values = np.clip(values, max(_INT32.min, np.iinfo(values.dtype).min), _INT32.max).astype(np.int32)
+    return jnp.asarray(values.astype(values.dtype.newbyteorder("="), copy=False))
+
+
 def log_probs(values: ArrayLike, axes: str = "b, c", name: str = "log_probs") -> jax.Array:
     """Log-probabilities of the named axes, in float32 or wider; no axis but `b` may be empty."""
-    values = jnp.asarray(values)
+    values = array(values, name)
     names = axes.split(", ")
     if values.ndim != len(names):
         advice = _ADVICE.get((axes, values.ndim), f"pass an array with the {len(names)} axes named")
@@ -27,21 +54,22 @@ def log_probs(values: ArrayLike, axes: str = "b, c", name: str = "log_probs") ->
                 f"{name} must have at least one entry along `{axis}`, got shape {values.shape} = [{axes}]."
             )
     if not jnp.issubdtype(values.dtype, jnp.floating):
-        raise TypeError(
-            f"{name} must be floating log-probabilities in nats, got {values.dtype}: use jax.nn.log_softmax."
-        )
+        wanted, advice = ("logits", "astype(float)") if "logits" in name else _LOG_PROBS
+        raise TypeError(f"{name} must be floating {wanted}, got {values.dtype}: use {advice}.")
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))
 
 
 def labels(values: ArrayLike, size: int) -> jax.Array:
     """Integer class labels [size]."""
-    values = jnp.asarray(values)
+    values = array(values, "labels")
     if not jnp.issubdtype(values.dtype, jnp.integer):
         raise TypeError(
             f"labels must be integers, got {values.dtype}: convert with labels.astype(int) if they are classes."
         )
     if values.shape != (size,):
         raise ValueError(f"labels must be [b] with b = {size} as in log_probs, got shape {values.shape}.")
+    if jnp.iinfo(values.dtype).max > _INT32.max:  # else the largest come round to ordinary numbers
+        values = jnp.minimum(values, _INT32.max)
     return values.astype(jnp.int32)
 
 
@@ -49,7 +77,7 @@ def mask(values: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") -
     """Boolean mask of `shape`, True = counted; None counts everything."""
     if values is None:
         return jnp.ones(shape, bool)
-    values = jnp.asarray(values)
+    values = array(values, name)
     if values.dtype != bool:
         raise TypeError(f"{name} must be boolean (True = counted), got {values.dtype}: pass {name}.astype(bool).")
     if values.shape != shape:
@@ -59,7 +87,7 @@ def mask(values: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") -
 
 def real(values: ArrayLike, name: str) -> jax.Array:
     """Real numbers of any shape (booleans count as 0 and 1), in float32 or wider."""
-    values = jnp.asarray(values)
+    values = array(values, name)
     if jnp.issubdtype(values.dtype, jnp.complexfloating):
         raise TypeError(f"{name} must be real numbers, got {values.dtype}: take .real if that is what is meant.")
     return values.astype(jnp.promote_types(values.dtype, jnp.float32))

@@ -57,6 +57,6 @@ class Ranked(NamedTuple):
         """
         total = jnp.concatenate([jnp.zeros(1, jnp.int32), jnp.cumsum(events[self.order], dtype=jnp.int32)])
         first, last = self.below(self.scores), self.at_most(self.scores)
-        share = (jnp.arange(1, len(self.scores) + 1) - first) / (last - first)
+        share = (jnp.arange(1, len(self.scores) + 1) - first) / jnp.maximum(last - first, 1)
         inside = total[first] + share * (total[last] - total[first])
         return jnp.concatenate([jnp.zeros(1, inside.dtype), inside])

@@ -44,7 +44,15 @@ class Bins(NamedTuple):
     @property
     def reliability(self) -> Reliability:
         """What a reliability diagram draws."""
-        return Reliability(self.confidence / self.count, self.correct / self.count, self.count / jnp.sum(self.count))
+        fraction = self.count / jnp.sum(self.count)
+        if isinstance(self.count, jax.core.Tracer):
+            return Reliability(self.confidence / self.count, self.correct / self.count, fraction)
+        # On the host: an empty bin is nothing that JAX_DEBUG_NANS should stop at.
+        count = np.where(np.asarray(self.count) == 0, np.nan, self.count)
+        confidence, accuracy = jax.device_put(
+            [np.float32(np.asarray(s) / count) for s in (self.confidence, self.correct)]
+        )
+        return Reliability(confidence, accuracy, fraction)
 
     def __add__(self, other: "Bins") -> "Bins":  # type: ignore[override]
         return jax.tree.map(jnp.add, self, other)
@@ -56,11 +64,27 @@ def _fill(in_bin: jax.Array, confidence: jax.Array, correct: jax.Array) -> Bins:
     return Bins(jnp.sum(in_bin, axis=1, dtype=jnp.int32), *sums)
 
 
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)
+
+
+def log_edges(num_bins: int) -> np.ndarray:
+    """The upper ends of all bins of equal width but the last, as logarithms in float32: `[num_bins - 1]`, ascending.
+
+    A log-confidence falls in the first bin whose end is not below it (`searchsorted`, left). Every end is later than
+    log(k / num_bins) by a few steps of float32, 1e-6 times the logarithm and 1e-6 at least, so that a probability that
+    is meant to be k / num_bins is in bin k however it was rounded: 0.6 in float32 lies above, in float64 below 6 / 10.
+    """
+    exact = np.log(np.arange(1, num_bins) / num_bins)
+    return (exact + _ROUNDING * np.maximum(1, np.abs(exact))).astype(np.float32)
+
+
+def bin_of(log_confidence: jax.Array, num_bins: int) -> jax.Array:
+    """The bin, 0 .. num_bins - 1, of each log-confidence; see `log_edges`."""
+    return jnp.searchsorted(jnp.asarray(log_edges(num_bins), log_confidence.dtype), log_confidence, side="left")
+
+
 def _equal_width(log_confidence: jax.Array, correct: jax.Array, num_bins: int, mask: jax.Array) -> Bins:
-    """Bins ((k - 1) / K, k / K]; edges are compared as logarithms, so that log(1/2) lies on the edge 1/2."""
-    edges = jnp.asarray(np.log(np.arange(1, num_bins) / num_bins), log_confidence.dtype)
-    index = jnp.searchsorted(edges, log_confidence, side="left")
-    in_bin = (index[None] == jnp.arange(num_bins)[:, None]) & mask[None]
+    in_bin = (bin_of(log_confidence, num_bins)[None] == jnp.arange(num_bins)[:, None]) & mask[None]
     return _fill(in_bin, jnp.exp(log_confidence), correct)
 
 
@@ -69,7 +93,8 @@ def calibration_bins(
 ) -> Bins:
     """Bins the probability of the predicted class (top label) by equal widths on (0, 1], closed on the right.
 
-    Bin k = 1 .. num_bins is ((k - 1) / num_bins, k / num_bins] (Guo et al. 2017, section 2), whatever the data.
+    Bin k = 1 .. num_bins is ((k - 1) / num_bins, k / num_bins] (Guo et al. 2017, section 2), whatever the data. An edge
+    is compared with a tolerance of float32's rounding (`log_edges`): votes of k in num_bins members are in bin k.
     """
     num_bins = _check.num_bins(num_bins)
     log_probs = _check.log_probs(log_probs)

@@ -1,12 +1,12 @@
 """How much the members of an ensemble [m, b, c] differ as functions.
 
 Two ends make a value readable: m copies of one network have diversity 0, and the ratio to the same measure of
-independent networks, a deep ensemble, is then 0 for copies and 1 for a deep ensemble. `same_error` and `error_kappa`
-measure likeness: of copies they are the error rate and 1.
+independent networks, a deep ensemble, is then 0 for copies and 1 for a deep ensemble. `same_error`,
+`error_kappa` and `yules_q` measure likeness: of copies they are the error rate, 1 and 1.
 
-One member has no pairs: every measure is then 0, and kappa 1. Every function raises TypeError for member_log_probs that
-are not floating, and ValueError for a shape other than [m, b, c] or an empty member or class axis; labels are refused
-as by `be_jax.metrics.accuracy`. NaN in a member gives NaN.
+One member has no pairs: every measure is then 0, and kappa and Q 1. Every function raises TypeError for
+member_log_probs that are not floating, and ValueError for a shape other than [m, b, c] or an empty member or class
+axis; labels are refused as by `be_jax.metrics.accuracy`. NaN in a member gives NaN.
 """
 
 import functools
@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from be_jax.metrics import _check, _information
@@ -44,15 +45,20 @@ def disagreement_matrix(member_log_probs: ArrayLike, mask: ArrayLike | None = No
 
 
 @functools.partial(jax.jit, static_argnames="divergence")
-def _mean_over_pairs(divergence: Callable[[jax.Array, jax.Array], jax.Array], members: jax.Array) -> jax.Array:
-    """Mean [b] of a divergence over ordered pairs; shift s pairs member k with k + s, so memory stays O(m b c)."""
+def _mean_over_pairs(
+    divergence: Callable[[_information.Distribution, _information.Distribution], jax.Array], members: jax.Array
+) -> jax.Array:
+    """Mean [b] of a symmetric divergence over pairs, one pair after another: memory stays O(m b c)."""
     m, b, _ = members.shape
+    each = _information.Distribution.of(_information.sharpen(members))
 
-    def add_shift(total: jax.Array, shift: jax.Array) -> tuple[jax.Array, None]:
-        return total + jnp.sum(divergence(members, jnp.roll(members, shift, axis=0)), axis=0), None
+    def add_pair(total: jax.Array, pair: jax.Array) -> tuple[jax.Array, None]:
+        first, second = (_information.Distribution(each.log[k], each.p[k]) for k in pair)
+        return total + divergence(first, second), None
 
-    total, _ = jax.lax.scan(add_shift, jnp.zeros(b, members.dtype), jnp.arange(1, m))
-    return total / max(m * (m - 1), 1)
+    pairs = np.stack(np.triu_indices(m, 1), axis=1)
+    total, _ = jax.lax.scan(add_pair, jnp.zeros(b, members.dtype), jnp.asarray(pairs, jnp.int32))
+    return total / max(len(pairs), 1)
 
 
 def pairwise_kl(member_log_probs: ArrayLike) -> jax.Array:
@@ -61,7 +67,7 @@ def pairwise_kl(member_log_probs: ArrayLike) -> jax.Array:
     +inf where a member gives probability 0 to what another holds possible.
     """
     members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
-    return _mean_over_pairs(_information.kl, members)
+    return _mean_over_pairs(_information.jeffreys, members) / 2
 
 
 def pairwise_js(member_log_probs: ArrayLike) -> jax.Array:
@@ -93,16 +99,45 @@ def error_kappa(member_log_probs: ArrayLike, labels: ArrayLike, mask: ArrayLike 
 
     `mask` [b], boolean, picks the examples; NaN if it picks none. Raises TypeError or ValueError if it is not that.
     """
-    members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
-    m, b, c = members.shape
-    mask = _check.mask(mask, (b,))
-    correct = jnp.sum(vote(members) * one_hot(_check.labels(labels, b), c)[None], axis=2)
-    right, wrong = (jnp.where(mask[None], values, 0) for values in (correct, 1 - correct))
-    count = jnp.sum(mask, dtype=jnp.int32)
-    both_right, both_wrong, alone = (p @ q.T / count for p, q in ((right, right), (wrong, wrong), (right, wrong)))
+    both_right, both_wrong, alone = _right_and_wrong(member_log_probs, labels, mask)
     accuracy, error = jnp.diag(both_right), jnp.diag(both_wrong)
     differ_by_chance = jnp.outer(accuracy, error) + jnp.outer(error, accuracy)
     excess = 2 * (both_right * both_wrong - alone * alone.T)
     cannot_differ = differ_by_chance == 0
-    kappa = jnp.where(cannot_differ, 1, excess / jnp.where(cannot_differ, 1, differ_by_chance))
-    return kappa[0, 0] if m == 1 else (jnp.sum(kappa) - jnp.trace(kappa)) / (m * (m - 1))
+    return _mean_of_pairs(jnp.where(cannot_differ, 1, excess / jnp.where(cannot_differ, 1, differ_by_chance)))
+
+
+def yules_q(member_log_probs: ArrayLike, labels: ArrayLike, mask: ArrayLike | None = None) -> jax.Array:
+    """Yule's Q of being right or wrong, a scalar in [-1, 1]: mean over unordered pairs of members.
+
+    With a, d, b and c as in `error_kappa`, Q_ij = (a d - b c) / (a d + b c) (Kuncheva & Whitaker 2003, section 2.1.1):
+    0 where members err independently, 1 where one is never right alone, as of copies, below 0 where they err on
+    different examples. Where both products are 0 it is 1 for members that never differ, and else 0.
+
+    `mask` [b], boolean, picks the examples; NaN if it picks none. Raises TypeError or ValueError if it is not that.
+    """
+    both_right, both_wrong, alone = _right_and_wrong(member_log_probs, labels, mask)
+    together, apart = both_right * both_wrong, alone * alone.T
+    is_undefined = together + apart == 0
+    never_differ = (alone == 0) & (alone.T == 0)
+    q = (together - apart) / jnp.where(is_undefined, 1, together + apart)
+    return _mean_of_pairs(jnp.where(is_undefined, jnp.where(never_differ, 1, 0), q))
+
+
+def _right_and_wrong(
+    member_log_probs: ArrayLike, labels: ArrayLike, mask: ArrayLike | None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Fractions of the examples, `[m, m]`, on which members i and j are both right, both wrong, and i right alone."""
+    members = _check.log_probs(member_log_probs, "m, b, c", "member_log_probs")
+    _, b, c = members.shape
+    mask = _check.mask(mask, (b,))
+    correct = jnp.sum(vote(members) * one_hot(_check.labels(labels, b), c)[None], axis=2)
+    right, wrong = (jnp.where(mask[None], values, 0) for values in (correct, 1 - correct))
+    count = jnp.sum(mask, dtype=jnp.int32)
+    return right @ right.T / count, wrong @ wrong.T / count, right @ wrong.T / count
+
+
+def _mean_of_pairs(values: jax.Array) -> jax.Array:
+    """Mean of `[m, m]` off its diagonal; that of one member is its diagonal."""
+    m = len(values)
+    return values[0, 0] if m == 1 else (jnp.sum(values) - jnp.trace(values)) / (m * (m - 1))

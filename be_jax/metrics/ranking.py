@@ -54,7 +54,7 @@ def aupr(
     """
     inside, outside = _populations(in_scores, out_scores, in_mask, out_mask)
     true_positives, false_positives = outside.at_least(outside.scores), inside.at_least(outside.scores)
-    precision = true_positives / (true_positives + false_positives)
+    precision = true_positives / jnp.maximum(true_positives + false_positives, 1)
     return _nan_if_undefined(Mean.of(precision, outside.is_counted).value, inside, outside)
 
 

@@ -21,8 +21,15 @@ def one_hot(labels: jax.Array, num_classes: int) -> jax.Array:
 
 def vote(log_probs: jax.Array) -> jax.Array:
     """The predicted class of each row [..., c], one-hot; the first of equals, NaN for a row that contains NaN."""
-    predicted = jnp.where(jnp.isnan(log_probs).any(-1), -1, jnp.argmax(log_probs, -1))
-    return one_hot(predicted, log_probs.shape[-1])
+    return one_hot(predicted(log_probs), log_probs.shape[-1])
+
+
+def predicted(log_probs: jax.Array) -> jax.Array:
+    """The most probable class of each row [..., c], the first of equals; c, which is no class, for a row with NaN."""
+    classes = log_probs.shape[-1]
+    is_top = log_probs == jnp.max(log_probs, axis=-1, keepdims=True)
+    numbers = jnp.arange(classes, dtype=jnp.int32).reshape((1,) * (log_probs.ndim - 1) + (classes,))
+    return jnp.min(jnp.where(is_top, numbers, classes), axis=-1)
 
 
 def accuracy(log_probs: ArrayLike, labels: ArrayLike) -> jax.Array:

@@ -1,6 +1,6 @@
 """Selective classification: the error rate of the k most certain of n examples, as a function of the coverage k / n.
 
-All three metrics are read off one curve, the expected risk r_k, k = 1 .. n, when examples are accepted in ascending
+All metrics are read off one curve, the expected risk r_k, k = 1 .. n, when examples are accepted in ascending
 order of uncertainty with ties broken at random (Geifman & El-Yaniv 2017, section 2). So the order of the examples does
 not matter, and a constant score has the overall error rate as its risk at every coverage.
 
@@ -39,7 +39,7 @@ def _risk_coverage(scores: ArrayLike, correct: ArrayLike, mask: ArrayLike | None
     accepted = jnp.arange(len(scores) + 1)
     is_binary = jnp.all((correct == 0) | (correct == 1), where=mask)
     return _Curve(
-        risk=ranked.expected_events(correct == 0) / accepted,
+        risk=ranked.expected_events(correct == 0) / jnp.maximum(accepted, 1),
         coverage=accepted / ranked.size,
         exists=(accepted > 0) & (accepted <= ranked.size),
         is_defined=ranked.is_valid & is_binary & (ranked.size > 0),
@@ -53,6 +53,20 @@ def aurc(scores: ArrayLike, correct: ArrayLike, mask: ArrayLike | None = None) -
     """
     curve = _risk_coverage(scores, correct, mask)
     return jnp.where(curve.is_defined, Mean.of(curve.risk, curve.exists).value, jnp.nan)
+
+
+def augrc(scores: ArrayLike, correct: ArrayLike, mask: ArrayLike | None = None) -> jax.Array:
+    """Area under the generalised risk-coverage curve, in [0, 1/2] (Traub et al. 2024, arXiv 2407.01032).
+
+    The generalised risk is the probability of an error that is accepted, (k / n) r_k, whose area by trapezia this is:
+    (1 - AUROC of the errors) accuracy (1 - accuracy) + (1 - accuracy)^2 / 2, the mean risk of silent failure. Smaller
+    is better. Unlike in `aurc`, the few most certain examples weigh no more than the others.
+    """
+    curve = _risk_coverage(scores, correct, mask)
+    joint = jnp.where(curve.exists, curve.risk * curve.coverage, 0)
+    size = jnp.sum(curve.exists)
+    error_rate = jnp.max(joint, initial=0)
+    return jnp.where(curve.is_defined, (jnp.sum(joint) - error_rate / 2) / size, jnp.nan)
 
 
 def coverage_at_risk(

@@ -1,37 +1,31 @@
 """Any ensemble as a deep ensemble: the weights that each member uses in effect, as a plain network of its own."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import flatten_dict
 
-from be_jax import rank1
-from be_jax.ensemble import Ensemble, Variables, deep_ensemble
-from be_jax.layers import PLAIN
+from be_jax.construct import deep_ensemble
+from be_jax.ensemble import Ensemble, Variables
 
 
 def as_deep_ensemble(ensemble: Ensemble, variables: Variables) -> tuple[Ensemble, dict[str, Any]]:
     """The same members as independent plain networks, which predict the same.
 
     The kernels of a BatchEnsemble, of rank k or of full rank, become its members' effective ones (see
-    `be_jax.rank1.effective_kernel`), and its members' biases those of plain layers. Of all that members share, batch
+    `Ensemble.member`), and its members' biases are added to the layers' own. Of all that members share, batch
     statistics included, each gets a copy. The members of MC dropout, one network, become copies of it, without masks.
 
     Returns:
-      A `deep_ensemble` of the model built from plain layers, and its variables, every array `[m, ...]`: as `member`
+      A `deep_ensemble` of the model and its variables, every array `[m, ...]`: as `member`
       gives them for one member, they are those of a single network.
     """
-    model = ensemble.model
-    if "fast" in ensemble.per_member:
-        model = model.clone(layers=dataclasses.replace(model.layers, Dense=PLAIN.Dense, Conv=PLAIN.Conv))
-    axes = {collection: 0 if collection in ensemble.per_member else None for collection in variables}
-    unfold = jax.vmap(_plain_network, in_axes=(axes,), axis_size=ensemble.members)
-    return deep_ensemble(model, ensemble.members), unfold(jax.tree.map(jnp.asarray, dict(variables)))
+    members = [ensemble.member(variables, index) for index in range(ensemble.members)]
+    return deep_ensemble(ensemble.model, ensemble.members), jax.tree.map(lambda *arrays: jnp.stack(arrays), *members)
 
 
 def kernels(variables: Variables) -> dict[str, jax.Array]:
@@ -59,20 +53,3 @@ def over_pairs(measure: Callable[[Any, Any], Any], members: Any) -> Any:
         return measure(first, second)
 
     return jax.lax.map(of_pair, jnp.asarray(pairs(len(jax.tree.leaves(members)[0]))))
-
-
-def _plain_network(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables of one member, its fast weights folded into the kernels."""
-    params = flatten_dict(variables["params"])
-    fast = flatten_dict(variables.get("fast", {}))
-    for (*layer, name), value in fast.items():
-        kernel = (*layer, "kernel")
-        match name:
-            case "r":
-                params[kernel] = rank1.effective_kernel(params[kernel], value, fast[(*layer, "s")])
-            case "mask":
-                params[kernel] = params[kernel] * value
-            case "bias":
-                params[(*layer, "bias")] = value
-    others = {collection: value for collection, value in variables.items() if collection not in ("params", "fast")}
-    return {"params": unflatten_dict(params), **others}

@@ -8,16 +8,12 @@ from be_jax.report.figures import draw_figures
 from be_jax.report.markdown import markdown_table
 from be_jax.report.page import write_report
 from be_jax.report.predictions import predictions_in
-from be_jax.report.ratios import Ratio, diversity_ratio, gain_recovered
 from be_jax.report.summary import summarise
 from be_jax.report.terminal import print_tables
 
 __all__ = [
-    "Ratio",
     "answer",
-    "diversity_ratio",
     "draw_figures",
-    "gain_recovered",
     "markdown_table",
     "predictions_in",
     "print_tables",

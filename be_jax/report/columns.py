@@ -3,8 +3,8 @@
 import math
 from typing import Literal, NamedTuple
 
-from be_jax.report.ratios import Ratio
-from be_jax.report.summary import Estimate
+from be_jax.stats.fieller import Interval
+from be_jax.stats.means import Estimate
 
 DASH = "–"
 
@@ -79,13 +79,18 @@ def scaled(metric: Metric) -> Metric:
     return metric._replace(key=f"{metric.key}_scaled", title=f"{metric.title} scaled")
 
 
-def percent(ratio: Ratio) -> str:
-    """A ratio and its interval, such as "43 % [20, 61]", or "undefined"."""
-    if ratio.undefined:
-        return "undefined"
-    return f"{_whole(ratio.value)} % [{_whole(ratio.lower)}, {_whole(ratio.upper)}]"
+def percent(position: Interval) -> str:
+    """A position and its interval, such as "43 % [20, 61]"; a dash where there is none.
+
+    An interval that is everything but a middle piece is told as two, "-63 % [−∞, 22] or [176, ∞]".
+    """
+    if not position.pieces:
+        return DASH
+    pieces = " or ".join(f"[{_whole(lower)}, {_whole(upper)}]" for lower, upper in position.pieces)
+    return f"{_whole(position.value)} % {pieces}"
 
 
 def _whole(fraction: float) -> str:
     """In whole percent, without a negative zero."""
-    return f"{round(100 * fraction):,}".replace("-", "−")
+    number = f"{100 * fraction:z,.0f}" if math.isfinite(fraction) else "∞" if fraction > 0 else "-∞"
+    return number.replace("-", "−")

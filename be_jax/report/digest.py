@@ -11,6 +11,8 @@ from be_jax import metrics
 from be_jax.report.predictions import Load
 from be_jax.results import StudyResult
 
+_EXAMPLES_AT_ONCE = 10_000
+
 
 class Digest(NamedTuple):
     """By (method, set), over all runs that did not diverge.
@@ -41,8 +43,8 @@ def digest(result: StudyResult, load: Load) -> Digest:
         for name in names:
             if name == "test" or name.startswith("ood/"):
                 information, matrix = _of_members(predictions[f"{name}/log_probs"])
-                epistemic.setdefault((method, name), []).append(np.asarray(information))
-                disagreement.setdefault((method, name), []).append(np.asarray(matrix))
+                epistemic.setdefault((method, name), []).append(information)
+                disagreement.setdefault((method, name), []).append(matrix)
         for group, members in _calibrated(names).items():
             filled = [_bins(predictions[f"{name}/log_probs"], predictions[f"{name}/labels"]) for name in members]
             bins.setdefault((method, group), []).append(functools.reduce(operator.add, filled))
@@ -53,9 +55,18 @@ def digest(result: StudyResult, load: Load) -> Digest:
     )
 
 
+def _of_members(member_log_probs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mutual information `[b]` and disagreement `[m, m]`, of so many examples at a time that memory stays bounded."""
+    count = member_log_probs.shape[1]
+    starts = range(0, count, _EXAMPLES_AT_ONCE)
+    parts = [_of_chunk(member_log_probs[:, start : start + _EXAMPLES_AT_ONCE]) for start in starts]
+    sizes = [min(_EXAMPLES_AT_ONCE, count - start) for start in starts]
+    disagreement = sum(size * np.asarray(matrix) for size, (_, matrix) in zip(sizes, parts, strict=True)) / count
+    return np.concatenate([np.asarray(information) for information, _ in parts]), np.asarray(disagreement)
+
+
 @jax.jit
-def _of_members(member_log_probs: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mutual information `[b]` and disagreement `[m, m]`."""
+def _of_chunk(member_log_probs: jax.Array) -> tuple[jax.Array, jax.Array]:
     return metrics.decompose(member_log_probs).epistemic, metrics.disagreement_matrix(member_log_probs)
 
 

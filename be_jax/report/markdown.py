@@ -1,11 +1,13 @@
-"""The README's table, made from a committed result."""
+"""Tables in Markdown, of a committed result."""
+
+from collections.abc import Sequence
 
 from be_jax.report import columns
 from be_jax.report.benchmark import title_with_set, with_distance
 from be_jax.report.columns import Metric
 from be_jax.report.methods import SINGLE
 from be_jax.report.summary import look_up, sets_of, summarise
-from be_jax.report.table import Cell, Column, column, row_names, score_column
+from be_jax.report.table import Cell, Column, Table, column, row_names, score_column
 from be_jax.report.tables import parameters, seeds_note
 from be_jax.results import StudyResult
 
@@ -55,3 +57,16 @@ def _detection(result: StudyResult, set_name: str) -> Column:
 
 def _cell(cell: Cell) -> str:
     return f"**{cell.text}**" if cell.best else cell.text
+
+
+def to_markdown(drawn: Sequence[Table], level: int = 3) -> str:
+    """The tables in Markdown, under headings of this level, the best of each row bold."""
+    parts = []
+    for table in drawn:
+        lines = [["", *(each.title for each in table.columns)], ["---", *("---:" for _ in table.columns)]]
+        for i, row in enumerate(table.rows):
+            cells = [each.cells[i] for each in table.columns]
+            lines.append([row, *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)])
+        body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+        parts.append(f"{'#' * level} {table.title}\n\n{body}\n\n{table.note}\n")
+    return "\n".join(parts)

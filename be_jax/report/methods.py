@@ -1,60 +1,28 @@
-"""How each method is named and drawn, everywhere in a report."""
+"""How methods are named and drawn in a report: as `be_jax.methods` says, foreign ones by their own names."""
 
-from typing import NamedTuple
+from be_jax.methods import TABLE, Style
+from be_jax.results import DEEP_ENSEMBLE, SINGLE, RunRecord, StudyResult
 
-from be_jax.results import RunRecord, StudyResult
+__all__ = ["DEEP_ENSEMBLE", "SINGLE", "Style", "divergence", "has_members", "label", "runs_of", "styles"]
 
-SINGLE, DEEP_ENSEMBLE = "single", "deep_ensemble"
-
-_LABELS = {
-    SINGLE: "single network",
-    "mc_dropout": "MC dropout",
-    "batch_ensemble_sign": "BatchEnsemble ±1",
-    DEEP_ENSEMBLE: "deep ensemble",
-}
-
-
-class Style(NamedTuple):
-    """Colour, marker and line of a method: told apart in print and without colour vision too."""
-
-    colour: str
-    marker: str
-    line: str
-
-
-# Colours of Okabe and Ito (2008).
-_STYLES = {
-    SINGLE: Style("#000000", "o", "-"),
-    "mc_dropout": Style("#CC79A7", "v", ":"),
-    "batch_ensemble": Style("#0072B2", "s", "--"),
-    "batch_ensemble_sign": Style("#E69F00", "D", "-."),
-    DEEP_ENSEMBLE: Style("#009E73", "^", "-"),
-}
-_OTHER_STYLES = (Style("#D55E00", "P", "--"), Style("#56B4E9", "X", "-."), Style("#7F7F7F", "*", ":"))
+_OTHER_STYLES = (Style("#D55E00", "P", "--"), Style("#F0E442", "X", "-."), Style("#8C564B", "*", ":"))
 
 
 def label(result: StudyResult, method: str) -> str:
-    """The method's name in text; `batch_ensemble` is named by how r and s are drawn."""
-    if method == "batch_ensemble":
-        return f"BatchEnsemble N(1, {result.config.get('init_std', 0.5):g})"
-    return _LABELS.get(method, method.replace("_", " "))
+    """The method's name in text, in a study of this configuration."""
+    return TABLE[method].label_of(result.config) if method in TABLE else method.replace("_", " ")
 
 
 def styles(methods: tuple[str, ...]) -> dict[str, Style]:
-    """One style for each method; those of the study always have the same."""
-    others = [method for method in methods if method not in _STYLES]
+    """One style for each method; those of the table always have the same."""
+    others = [method for method in methods if method not in TABLE]
     taken = {method: _OTHER_STYLES[i % len(_OTHER_STYLES)] for i, method in enumerate(others)}
-    return {method: _STYLES.get(method) or taken[method] for method in methods}
-
-
-def is_batch_ensemble(method: str) -> bool:
-    """Whether this is one of the initialisations of a BatchEnsemble."""
-    return method.startswith("batch_ensemble")
+    return {method: TABLE[method].style if method in TABLE else taken[method] for method in methods}
 
 
 def has_members(method: str) -> bool:
     """Whether members can differ, so that mutual information and disagreement mean something."""
-    return method != SINGLE
+    return method not in TABLE or TABLE[method].has_members
 
 
 def runs_of(result: StudyResult, method: str) -> list[RunRecord]:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from be_jax.files import seed_folder
+from be_jax.npz import Npz
 from be_jax.pool import disjoint, ensemble_of
 from be_jax.report.methods import DEEP_ENSEMBLE
 from be_jax.results import StudyResult
-from be_jax.runs import seed_folder
 
 Load = Callable[[str, int], Mapping[str, np.ndarray]]
-"""(method, seed) to the arrays of its `predictions.npz`; `np.load` of that file reads only what is asked for."""
+"""(method, seed) to the arrays of its `predictions.npz`, of which `Npz` reads only what is asked for."""
 
 
 def predictions_in(folder: Path, result: StudyResult) -> Load:
@@ -23,7 +24,7 @@ def predictions_in(folder: Path, result: StudyResult) -> Load:
     def load(method: str, seed: int) -> Mapping[str, np.ndarray]:
         pooled = result.pooled
         if method != DEEP_ENSEMBLE or pooled is None:
-            return np.load(seed_folder(folder / method, seed) / "predictions.npz")
+            return Npz(seed_folder(folder / method, seed) / "predictions.npz")
         group = list(disjoint(len(pooled.networks), pooled.size))[seed]
         return ensemble_of([load(pooled.method, pooled.networks[i]) for i in group])
 

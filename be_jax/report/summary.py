@@ -1,43 +1,9 @@
 """Means over seeds with 95 % t-intervals: what every table and sentence of a report is made of."""
 
-import math
-from collections.abc import Sequence
-from typing import NamedTuple
-
-import numpy as np
 import pandas as pd
-from scipy import special
 
-from be_jax.results import PoolScore, StudyResult
-
-CONFIDENCE = 0.95
-
-
-def t_quantile(freedom: float) -> float:
-    """Student's quantile at (1 + CONFIDENCE) / 2; NaN for no degree of freedom."""
-    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) if freedom > 0 else math.nan
-
-
-class Estimate(NamedTuple):
-    """A mean over `n` seeds and the half-width of its 95 % t-interval, NaN where n = 1 or a value is not finite."""
-
-    mean: float
-    half_width: float
-    n: int
-
-
-def estimate(values: Sequence[float] | np.ndarray) -> Estimate:
-    """Mean and half-width t_{0.975, n - 1} s / sqrt(n), with s the sample standard deviation (n - 1)."""
-    values = np.asarray(values, np.float64)
-    n = len(values)
-    if n == 0:
-        return Estimate(math.nan, math.nan, 0)
-    if not np.isfinite(values).all():
-        with np.errstate(invalid="ignore"):
-            return Estimate(float(values.mean()), math.nan, n)
-    if n == 1:
-        return Estimate(float(values[0]), math.nan, 1)
-    return Estimate(float(values.mean()), float(t_quantile(n - 1) * values.std(ddof=1) / math.sqrt(n)), n)
+from be_jax.results import DEEP_ENSEMBLE, PoolScore, StudyResult
+from be_jax.stats.means import Estimate, estimate, t_quantile
 
 
 def summarise(result: StudyResult) -> pd.DataFrame:
@@ -54,7 +20,7 @@ def summarise(result: StudyResult) -> pd.DataFrame:
     estimates = {key: estimate(v) for key, v in values.items()}
     if result.pooled:
         for set_name, pooled in result.pooled.scores.items():
-            estimates |= {("deep_ensemble", set_name, metric): of_pool(score) for metric, score in pooled.items()}
+            estimates |= {(DEEP_ENSEMBLE, set_name, metric): of_pool(score) for metric, score in pooled.items()}
     index = pd.MultiIndex.from_tuples(list(estimates), names=["method", "set", "metric"])
     return pd.DataFrame(list(estimates.values()), index=index, columns=list(Estimate._fields))
 

@@ -3,11 +3,12 @@
 from be_jax.report import columns
 from be_jax.report.benchmark import corruptions, distance, of_set
 from be_jax.report.columns import Metric, scaled
+from be_jax.report.judged_tables import judged_tables
 from be_jax.report.methods import divergence, label, runs_of
-from be_jax.report.ratio_tables import diversity_tables, gain_table
 from be_jax.report.summary import estimate, has_temperature, sets_of, summarise
 from be_jax.report.table import Cell, Column, Table, row_names, score_column
 from be_jax.results import StudyResult
+from be_jax.stats import Judgement
 
 OF_LABELLED = (
     columns.ACCURACY,
@@ -30,8 +31,8 @@ OF_OOD = (
 _SECONDS, _EPOCHS = Metric("seconds", "s per seed", 1, "neither"), Metric("epochs", "epochs", 0, "neither")
 
 
-def tables(result: StudyResult) -> list[Table]:
-    """All tables, in reading order; none for sets that were not scored, nor for comparisons that cannot be made."""
+def tables(result: StudyResult, judgement: Judgement | None = None) -> list[Table]:
+    """All tables, in reading order: those of the judgement first; none for sets that were not scored."""
     scored = sets_of(result)
     shown = []
     if "test" in scored:
@@ -46,7 +47,7 @@ def tables(result: StudyResult) -> list[Table]:
             "where 95 % of it is found, by mutual information."
         )
         shown.append(_score_table(result, name, _ood_title(result, name), OF_OOD, note))
-    return [*shown, *_scaled_tables(result), *gain_table(result), *diversity_tables(result), runs_table(result)]
+    return [*judged_tables(result, judgement), *shown, *_scaled_tables(result), runs_table(result)]
 
 
 def runs_table(result: StudyResult) -> Table:

@@ -1,16 +1,13 @@
 """A study: what an experiment describes, and the library trains, predicts, scores and records."""
 
-from be_jax.study.convergence import Convergence, convergence
-from be_jax.study.provenance import environment, provenance
+from be_jax.provenance import environment, provenance
 from be_jax.study.study import Execution, Study, run_study
-from be_jax.study.training import Method, kept_weights, run_method
+from be_jax.study.training import Planned, kept_weights, run_method
 
 __all__ = [
-    "Convergence",
     "Execution",
-    "Method",
+    "Planned",
     "Study",
-    "convergence",
     "environment",
     "kept_weights",
     "provenance",

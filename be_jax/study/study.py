@@ -12,23 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import rich
 from rich.progress import Progress, track
 
 from be_jax.config import check
 from be_jax.data import StudyData
 from be_jax.evaluate import EvaluationSet
+from be_jax.identity import completed, defaults_of, identity_of
+from be_jax.npz import read_npz
 from be_jax.parallel import Spread, devices_of_hosts, is_first_host
 from be_jax.pool import score_pool
-from be_jax.results import PoolRecord, RunRecord, StudyResult
+from be_jax.provenance import provenance
+from be_jax.results import DEEP_ENSEMBLE, SINGLE, PoolRecord, RunRecord, StudyResult
 from be_jax.runs import check_folder, exclusive, seed_folder
 from be_jax.study.progress import progress_bars
-from be_jax.study.provenance import provenance
-from be_jax.study.training import Method, check_model, run_config, run_method, seeds_at_once
+from be_jax.study.training import Planned, check_model, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
 
-POOL, DEEP_ENSEMBLE = "single", "deep_ensemble"
+POOL = SINGLE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Study:
       preprocess: maps stored examples `[b, ...]` to the models' input.
       evaluation_sets: from a progress display to the sets to predict, by name: `validation`, on which the temperature
         is fitted, `test`, `shift/<corruption>_<severity>` and `ood/<name>`; called only where a run needs them.
-      identity: JSON-compatible record of what determines the results, beside method and seed.
+      config: the experiment's configuration, a frozen dataclass whose fields all have defaults.
+      not_part: names of its fields that do not determine a run's numbers, such as where results are written.
       augment: of training examples; see `be_jax.train.make_trainer`.
       execution: where to train.
 
@@ -80,11 +82,12 @@ class Study:
     name: str
     folder: Path
     data: StudyData
-    methods: tuple[Method, ...]
+    methods: tuple[Planned, ...]
     members: int
     preprocess: Preprocess
     evaluation_sets: Callable[[Progress], Mapping[str, EvaluationSet]]
-    identity: Mapping[str, Any]
+    config: Any
+    not_part: tuple[str, ...] = ()
     augment: Augment | None = None
     execution: Execution = dataclasses.field(default_factory=Execution)
 
@@ -95,6 +98,17 @@ class Study:
             distinct = len(set(method.seeds)) == len(method.seeds) > 0
             fits = distinct and min(method.seeds) >= 0 and max(method.seeds) < 2**32
             check(fits, f"seeds of {method.name}", method.seeds, "different integers in [0, 2^32), at least one")
+
+    @functools.cached_property
+    def identity(self) -> dict[str, Any]:
+        """What determines a run's result, beside its method and seed: settings that are not at their default, data."""
+        own = identity_of(self.config, self.not_part)
+        return {**own, "data_sizes": self.data.describe(), "data_hash": self.data.fingerprint()}
+
+    @functools.cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Of settings that a record does not name; of data, these, where a run is older than hashes of them."""
+        return {**defaults_of(type(self.config), self.not_part), "data_hash": self.identity["data_hash"]}
 
     def check(self) -> None:
         """Raises, before any training, where a model, batches or a run on disk do not fit.
@@ -110,7 +124,7 @@ class Study:
             method.train.check_fits(examples=examples, members=method.ensemble.train_members, devices=shares)
             for seed in method.seeds:
                 config = run_config(self.identity, method.name, seed)
-                check_folder(seed_folder(self.folder / method.name, seed), config)
+                check_folder(seed_folder(self.folder / method.name, seed), config, self.defaults)
 
 
 def run_study(study: Study, module: str) -> StudyResult:
@@ -127,7 +141,11 @@ def run_study(study: Study, module: str) -> StudyResult:
     result = StudyResult(
         study.name,
         study.data.describe(),
-        {**study.identity, "members": study.members},
+        {
+            **completed(study.identity, study.defaults),
+            "members": study.members,
+            "num_classes": study.data.num_classes,
+        },
         provenance(module),
         tuple(records),
         tuple(pool),
@@ -155,7 +173,7 @@ def _train(study: Study) -> list[RunRecord]:
 
 def _train_group(
     study: Study,
-    method: Method,
+    method: Planned,
     seeds: Sequence[int],
     sets: Callable[[], Mapping[str, EvaluationSet]],
     progress: Progress,
@@ -176,6 +194,7 @@ def _train_group(
         study.folder,
         study.identity,
         seeds,
+        defaults=study.defaults,
         augment=study.augment,
         together=study.execution.together,
         devices=study.execution.devices,
@@ -190,21 +209,19 @@ def _train_group(
 
 
 def _score_pool(study: Study, records: Sequence[RunRecord]) -> list[PoolRecord]:
-    """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge."""
+    """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge.
+
+    Shifted sets, which are the many, are scored for single networks and for as many as the other methods have.
+    """
     if any(method.name == DEEP_ENSEMBLE for method in study.methods):
         return []
     whole = [record for record in records if record.method == POOL and record.status != "diverged"]
-    networks = [dict(np.load(seed_folder(study.folder / POOL, r.seed) / "predictions.npz")) for r in whole]
+    networks = [read_npz(seed_folder(study.folder / POOL, r.seed) / "predictions.npz") for r in whole]
+    few = [{name: a for name, a in each.items() if not name.startswith("shift/")} for each in networks]
     seeds = tuple(record.seed for record in whole)
     pool = []
     sizes = range(1, min(len(whole), 2 * study.members) + 1)
     for size in track(sizes, description="scoring deep ensembles", disable=not is_first_host()):
-        scores = score_pool(networks, size)
-        kept = {name: values for name, values in scores.items() if size == study.members or _is_summary(name)}
-        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, kept))
+        used = networks if size in (1, study.members) else few
+        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, score_pool(used, size)))
     return pool
-
-
-def _is_summary(name: str) -> bool:
-    """Whether this is not the score of one corruption alone."""
-    return not name.startswith("shift/") or name.startswith("shift/severity_")

@@ -14,11 +14,12 @@ from be_jax.checkpoint import CheckpointFolder
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import StudyData
 from be_jax.ensemble import Ensemble, Variables, count_parameters
-from be_jax.evaluate import EvaluationSet, make_predict, predict_sets, score_predictions
+from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.fit import OnEpoch, fit
 from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
 from be_jax.results import RunRecord, renamed
 from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
+from be_jax.scores import score_predictions
 from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState, make_trainer
 
 EvaluationSets = Callable[[], Mapping[str, EvaluationSet]]
@@ -26,8 +27,8 @@ Report = Callable[[str], None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Method:
-    """A row of a study: its name (also of its folder), what is trained, how, and from which seeds."""
+class Planned:
+    """A method as a study runs it: its name (also of its folder), what is trained, how, and from which seeds."""
 
     name: str
     ensemble: Ensemble
@@ -36,7 +37,7 @@ class Method:
 
 
 def run_method(
-    method: Method,
+    method: Planned,
     data: StudyData,
     preprocess: Preprocess,
     evaluation_sets: EvaluationSets,
@@ -44,6 +45,7 @@ def run_method(
     identity: Mapping[str, Any],
     seeds: Sequence[int],
     *,
+    defaults: Mapping[str, Any] | None = None,
     augment: Augment | None = None,
     together: bool = True,
     devices: Sequence[jax.Device] | None = None,
@@ -62,6 +64,7 @@ def run_method(
       folder: the experiment's folder; runs are in `<folder>/<method>/seed_<seed>`.
       identity: JSON-compatible record of everything else that determines a run's result.
       seeds: seeds to run.
+      defaults: of what a record does not name; see `be_jax.identity`.
       augment: of training images; see `be_jax.train.make_trainer`.
       together: train all new seeds in one program, or one after the other (with `spread="networks"`, one per device).
       devices: devices to use, of all hosts; all of them by default.
@@ -78,9 +81,7 @@ def run_method(
     for group in programs(method_folder, seeds, seeds_at_once(len(seeds), together, spread, len(devices))):
         wait_for_hosts("the groups are read")
         folders = {
-            seed: RunFolder(
-                seed_folder(method_folder, seed), run_config(identity, method.name, seed), trained_with=group
-            )
+            seed: RunFolder(seed_folder(method_folder, seed), run_config(identity, method.name, seed), group, defaults)
             for seed in group
         }
         wait_for_hosts("the folders are made")
@@ -122,7 +123,7 @@ def run_config(identity: Mapping[str, Any], method: str, seed: int) -> dict[str,
     return {**identity, "method": method, "seed": seed}
 
 
-def check_model(method: Method, data: StudyData, preprocess: Preprocess) -> None:
+def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> None:
     """Raises unless the model takes the data's images and gives their number of classes; computes nothing."""
 
     def logits(images: jax.Array) -> jax.Array:
@@ -168,7 +169,7 @@ def _mean(values: Sequence[float | None]) -> float:
     return math.nan if None in values else statistics.fmean(v for v in values if v is not None)
 
 
-def kept_weights(method: Method, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
+def kept_weights(method: Planned, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
     """The variables that the run in this folder kept: of its newest checkpoint.
 
     Raises:

@@ -21,7 +21,9 @@ import jax.numpy as jnp
 import rich
 import tyro
 
-from be_jax import batch_ensemble, conv, models
+from be_jax import batch_ensemble, models
+from be_jax.files import write_atomically
+from be_jax.nn import conv
 from be_jax.study import provenance
 
 
@@ -105,7 +107,7 @@ def main() -> None:
     }
     rich.print(result)
     if config.out:
-        config.out.write_text(json.dumps(result, indent=1) + "\n")
+        write_atomically(config.out, json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -32,8 +32,9 @@ from be_jax.cost import compiled, count
 from be_jax.data import crop_and_flip
 from be_jax.ensemble import Variables, count_parameters
 from be_jax.evaluate import CHUNK
+from be_jax.files import write_atomically
 from be_jax.keys import Purpose, key_for
-from be_jax.study import Method, provenance
+from be_jax.study import Planned, provenance
 from be_jax.train import Trainer, epoch_order, make_trainer
 from experiments import cifar10
 
@@ -126,18 +127,18 @@ def dry_run(study: cifar10.Config, name: str, images: int) -> DryRun:
     )
 
 
-def trainer_of(method: Method, examples: int) -> Trainer:
+def trainer_of(method: Planned, examples: int) -> Trainer:
     """As `cifar10.run` has it, on one device."""
     return make_trainer(method.ensemble, method.train, examples, cifar10.preprocess, augment=crop_and_flip)
 
 
-def epoch_order_of(method: Method, examples: int) -> jax.Array:
+def epoch_order_of(method: Planned, examples: int) -> jax.Array:
     """Rows of the training images that each step of the first epoch sees: `[steps, ...]`."""
     steps = examples // method.train.batch_size
     return epoch_order(key_for(0, Purpose.ORDER), examples, steps, method.ensemble.train_members, method.train)
 
 
-def prediction_of(method: Method) -> Callable[[Variables, jax.Array, jax.Array], jax.Array]:
+def prediction_of(method: Planned) -> Callable[[Variables, jax.Array, jax.Array], jax.Array]:
     """Log-probabilities as a function of variables, stored images and seed."""
     return lambda variables, images, seed: method.ensemble.predict(
         variables, cifar10.preprocess(images), key_for(seed, Purpose.PREDICT)
@@ -155,7 +156,7 @@ def inspect(function: Callable[..., Any], *args: Any, donate: tuple[int, ...] = 
     )
 
 
-def take_two_steps(method: Method, images: int) -> tuple[float, float]:
+def take_two_steps(method: Planned, images: int) -> tuple[float, float]:
     """The losses of two steps on noise.
 
     Raises:
@@ -226,7 +227,7 @@ def main() -> None:
             "methods": {name: dataclasses.asdict(run) for name, run in runs.items()},
             "provenance": provenance("experiments.bench.dry_run"),
         }
-        config.out.write_text(json.dumps(result, indent=1, default=str) + "\n")
+        write_atomically(config.out, json.dumps(result, indent=1, default=str) + "\n")
 
 
 if __name__ == "__main__":

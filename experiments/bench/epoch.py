@@ -22,6 +22,7 @@ from rich import print_json
 
 from be_jax import batch_ensemble, models
 from be_jax.config import TrainConfig
+from be_jax.files import write_atomically
 from be_jax.fit import pad
 from be_jax.parallel import DATA_AXIS, on_devices, replicate
 from be_jax.study import environment
@@ -123,7 +124,7 @@ def main() -> None:
         }
     print_json(json.dumps(result))
     if config.save:
-        config.save.write_text(json.dumps(result, indent=1) + "\n")
+        write_atomically(config.save, json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

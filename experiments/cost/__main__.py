@@ -24,6 +24,7 @@ from rich.console import Console
 
 from be_jax.config import ConfigError, check
 from be_jax.cost import matmul_rate
+from be_jax.files import replacing, write_atomically
 from be_jax.report.terminal import fitted
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
@@ -133,10 +134,11 @@ def show(result: Result, out: Path | None, console: Console | None = None) -> No
     if out is None:
         return
     result.save(out)
-    out.with_suffix(".md").write_text(markdown(result))
+    write_atomically(out.with_suffix(".md"), markdown(result))
     written = [out, out.with_suffix(".md")]
     if any(costs.method == SINGLE for costs in result.costs):
-        draw(result).savefig(out.with_suffix(".png"), dpi=110)
+        with replacing(out.with_suffix(".png")) as file:
+            draw(result).savefig(file, dpi=110)
         written.append(out.with_suffix(".png"))
     console.print("\nwritten: " + ", ".join(map(str, written)))
 

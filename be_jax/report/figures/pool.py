@@ -25,7 +25,8 @@ def pool_curves(result: StudyResult) -> Illustration | None:
     grid = figure.subplots(len(sets), len(metrics), squeeze=False)
     for row, name in zip(grid, sets, strict=True):
         for axes, metric in zip(row, metrics, strict=True):
-            estimates = {record.size: of_pool(record.scores[name][metric.key]) for record in result.pool}
+            scored = [record for record in result.pool if name in record.scores]
+            estimates = {record.size: of_pool(record.scores[name][metric.key]) for record in scored}
             sizes, of_sizes = list(estimates), list(estimates.values())
             draw_estimates(axes, sizes, of_sizes, drawn[DEEP_ENSEMBLE], deep, scale=metric.scale)
             for method in result.methods:

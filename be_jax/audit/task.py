@@ -1,0 +1,47 @@
+"""What is audited, classification or regression: how its predictions are scored, judged and told of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from be_jax.report.columns import Metric
+from be_jax.report.figures.illustration import Illustration
+from be_jax.report.predictions import Load
+from be_jax.report.table import Table
+from be_jax.results import StudyResult
+from be_jax.stats import Endpoint, JudgeConfig
+from be_jax.stats import Scores as JackknifeScores
+
+Predictions = Mapping[str, np.ndarray]
+Scores = Mapping[str, float]
+
+
+class Task(NamedTuple):
+    """One kind of prediction.
+
+    Attributes:
+      described: from a run's predictions to one line on their sets and sizes.
+      score: from a run's predictions to `{set: {metric: value}}`.
+      score_members: the same of its members on `test`, averaged over them, and how alike they are.
+      score_run: from a run's predictions to the scores that are judged, also without each block of examples.
+      judged: from what the judgement is decided by to the same with the endpoints that are judged.
+      scales: endpoints by which deep-ensemble equivalents are given.
+      primary: the metric that an audit opens with.
+      found: sentences on the ensemble and its members, from (name, result, scores of members).
+      tables: from (name, result, scores of members), those that need no reference first.
+      detailed: more tables, of the result.
+      figures: from (result, load).
+    """
+
+    described: Callable[[Predictions], str]
+    score: Callable[[Predictions], dict[str, dict[str, float]]]
+    score_members: Callable[[Predictions], dict[str, float]]
+    score_run: Callable[[Predictions], JackknifeScores]
+    judged: Callable[[JudgeConfig], JudgeConfig]
+    scales: Sequence[Endpoint]
+    primary: Metric
+    found: Callable[[str, StudyResult, Sequence[Scores]], list[str]]
+    tables: Callable[[str, StudyResult, Sequence[Scores]], list[Table]]
+    detailed: Callable[[StudyResult], list[Table]]
+    figures: Callable[[StudyResult, Load], list[Illustration]]

@@ -1,0 +1,89 @@
+"""Judges a finished study: where each method stands between a single model and a deep ensemble.
+
+    python -m be_jax.judge runs/mnist_embedded
+    python -m be_jax.judge runs/cifar10_cpu --judge.margin 0.2
+
+Reads `results.json` and the predictions of its runs, trains nothing, and leaves `verdicts.json` in the folder and its
+report, which opens with the answer. Where `weights.json` is there too, the weights of members are judged.
+"""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import rich.progress
+import tyro
+from rich.console import Console
+
+from be_jax.command_line import run_main
+from be_jax.config import ConfigError
+from be_jax.report import predictions_in, write_report
+from be_jax.report.judged_tables import judged_tables
+from be_jax.report.terminal import fitted, print_answer
+from be_jax.results import StudyResult
+from be_jax.stats import JudgeConfig, Judgement, judge_study
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Attributes:
+    runs: folder of a finished study.
+    out: where to write the verdicts; `verdicts.json` in the folder of the study by default.
+    joint: set methods against deep ensembles that were trained as such, not against the pool's.
+    undertrained: methods that are not to be judged, since their training was not done.
+    judge: level, margin and endpoints.
+    """
+
+    runs: tyro.conf.Positional[Path]
+    out: Path | None = None
+    joint: bool = False
+    undertrained: tuple[str, ...] = ()
+    judge: JudgeConfig = dataclasses.field(default_factory=JudgeConfig)
+
+    @property
+    def path(self) -> Path:
+        """Where the verdicts are written."""
+        return self.out or self.runs / "verdicts.json"
+
+
+def judge_folder(config: Config, console: Console | None = None) -> Judgement:
+    """Judges the study of a folder, prints the answer, and leaves verdicts and report in it.
+
+    Raises:
+      ValueError: the study lacks what a judgement compares.
+    """
+    console = console or Console()
+
+    def progress(items: Iterable[Any], description: str) -> Iterable[Any]:
+        return rich.progress.track(items, description=description, console=console, transient=True)
+
+    judgement = judge_study(
+        config.runs,
+        config=config.judge,
+        joint=config.joint,
+        undertrained=config.undertrained,
+        progress=progress,
+    )
+    made = {"command": f"python -m be_jax.judge {shlex.join(sys.argv[1:])}", "date": date.today().isoformat()}
+    judgement = dataclasses.replace(judgement, about={**judgement.about, "judged": made})
+    judgement.save(config.path)
+    result = StudyResult.load(config.runs / "results.json")
+    print_answer(result, console, judgement)
+    for table in judged_tables(result, judgement):
+        console.print()
+        console.print(fitted(table, console))
+    page = write_report(result, predictions_in(config.runs, result), config.runs / "report.html", judgement)
+    console.print(f"\nverdicts: {config.path}\nreport:   {page}")
+    return judgement
+
+
+def main() -> None:
+    judge_folder(tyro.cli(Config, description=__doc__))
+
+
+if __name__ == "__main__":
+    run_main(main, ConfigError, ValueError, interrupted="interrupted")

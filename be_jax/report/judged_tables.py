@@ -1,0 +1,117 @@
+"""The tables of a judgement: claims, gains recovered, diversity and equivalents, a row for each method."""
+
+from collections.abc import Iterable, Sequence
+
+from be_jax.report.columns import DASH, percent
+from be_jax.report.methods import label
+from be_jax.report.table import Cell, Column, Table
+from be_jax.report.words import table_title
+from be_jax.results import StudyResult
+from be_jax.stats import STATEMENTS, Endpoint, Judgement, MethodJudgement
+from be_jax.stats.config import PARAMETERS, ROOT
+from be_jax.stats.judge import FURTHER_DIVERSITY
+
+_PARTLY = "After a decision, how many of its endpoints are decided, where not all are."
+
+
+def judged_tables(result: StudyResult, judgement: Judgement | None) -> list[Table]:
+    """All of them, in reading order; none without a judgement, nor where there is nothing to show."""
+    if judgement is None:
+        return []
+    return [
+        claims_table(result, judgement),
+        *gain_table(result, judgement),
+        *_diversity(result, judgement),
+        *equivalents_table(result, judgement),
+    ]
+
+
+def claims_table(result: StudyResult, judgement: Judgement) -> Table:
+    """The decision on each claim about each method, with how many of its endpoints are decided."""
+    shown = tuple(
+        Column(claim, tuple(Cell(_decision(judged, claim)) for judged in judgement.methods)) for claim in STATEMENTS
+    )
+    meaning = "; ".join(f"{claim}: {statement}" for claim, statement in STATEMENTS.items())
+    return Table("Claims", _names(result, judgement), shown, f"{meaning}, which takes weights to judge. {_PARTLY}")
+
+
+def gain_table(result: StudyResult, judgement: Judgement) -> list[Table]:
+    """The part of the deep ensemble's gain that each method recovers, by every quality that was measured."""
+    quality = [e for e in _endpoints(judgement) if e.set_name != PARAMETERS and not _is_diversity(e)]
+    note = "0 % is a single model, 100 % a deep ensemble; an end at ∞: the deep ensemble's gain is not told from none."
+    return _table(result, judgement, "Gain recovered, % of the deep ensemble's", quality, note)
+
+
+def _diversity(result: StudyResult, judgement: Judgement) -> list[Table]:
+    functions = [e for e in _endpoints(judgement) if _is_diversity(e)]
+    weights = [e for e in _endpoints(judgement) if e.set_name == PARAMETERS]
+    note = "0 % are copies of one network, 100 % independent networks. Roots make what is quadratic linear."
+    began = " After ←, the position before training." if _any_start(judgement) else ""
+    return [
+        *_table(result, judgement, "Diversity of the members, % of a deep ensemble's", functions, f"{note}{began}"),
+        *_table(result, judgement, "Distance of the members' weights, % of a deep ensemble's", weights, note),
+    ]
+
+
+def equivalents_table(result: StudyResult, judgement: Judgement) -> Iterable[Table]:
+    """How many independent networks each method is worth; nothing without a pool."""
+    judged = [each for each in judgement.methods if each.equivalents]
+    places = list(dict.fromkeys(place for each in judged for place in each.equivalents))
+    if not places:
+        return
+    columns = tuple(
+        Column(
+            table_title(Endpoint(*place.split(" "))),
+            tuple(Cell(str(each.equivalents.get(place, DASH))) for each in judged),
+        )
+        for place in places
+    )
+    largest = next(iter(judged[0].equivalents.values())).largest
+    note = (
+        f"As many independent networks score alike together, with a 95 % interval, on a scale of 1 to {largest}; <, >: "
+        "beyond an end of it."
+    )
+    yield Table("Deep-ensemble equivalent", tuple(label(result, each.name) for each in judged), columns, note)
+
+
+def _decision(judged: MethodJudgement, claim: str) -> str:
+    verdict = judged.verdict(claim)  # type: ignore[arg-type]
+    partly = 0 < verdict.reached < len(verdict.stated)
+    return f"{verdict.decision}, {verdict.reached}/{len(verdict.stated)}" if partly else verdict.decision
+
+
+def _table(
+    result: StudyResult, judgement: Judgement, title: str, endpoints: Sequence[Endpoint], note: str
+) -> list[Table]:
+    columns = tuple(
+        Column(table_title(endpoint), tuple(Cell(_shown(judged, endpoint)) for judged in judgement.methods))
+        for endpoint in endpoints
+    )
+    return [Table(title, _names(result, judgement), columns, note)] if columns else []
+
+
+def _shown(judged: MethodJudgement, endpoint: Endpoint) -> str:
+    row = judged.row(*endpoint)
+    if row is None or not row.position.pieces:
+        return DASH
+    start = f" ← {100 * row.at_start:.0f} %" if row.at_start == row.at_start else ""
+    return f"{percent(row.position)}{start}"
+
+
+def _names(result: StudyResult, judgement: Judgement) -> tuple[str, ...]:
+    return tuple(label(result, judged.name) for judged in judgement.methods)
+
+
+def _endpoints(judgement: Judgement) -> list[Endpoint]:
+    """Of all methods, each once; of several OOD sets their mean is left out."""
+    found = dict.fromkeys(row.endpoint for judged in judgement.methods for row in judged.rows)
+    several = len({endpoint.set_name for endpoint in found if endpoint.set_name.startswith("ood/")}) > 1
+    return [endpoint for endpoint in found if several or not endpoint.set_name.startswith("ood/")]
+
+
+def _is_diversity(endpoint: Endpoint) -> bool:
+    return endpoint.metric in FURTHER_DIVERSITY or endpoint.metric.startswith(ROOT)
+
+
+def _any_start(judgement: Judgement) -> bool:
+    return any(row.at_start == row.at_start for judged in judgement.methods for row in judged.rows)

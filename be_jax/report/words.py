@@ -1,0 +1,172 @@
+"""What endpoints, claims and numbers of a judgement are called: the one set of words of terminals and pages."""
+
+from collections.abc import Mapping, Sequence
+
+from be_jax.metrics import registry
+from be_jax.report.columns import percent
+from be_jax.stats.claims import STATEMENTS, Verdict
+from be_jax.stats.config import OOD, PARAMETERS, ROOT, Endpoint, JudgeConfig
+from be_jax.stats.controls import Control
+from be_jax.stats.judgement import Judgement, MethodJudgement
+from be_jax.stats.rows import Row
+
+_MEASURES = {
+    "kernel_distance": "kernel distance",
+    "loss_barrier": "loss barrier",
+    "epistemic": "mutual information",
+    "disagreement": "disagreement",
+    "pairwise_js": "JS divergence",
+    "accuracy": "accuracy",
+}
+
+
+_SHORT = {
+    " (temperature-scaled)": " scaled",
+    "root of mutual information": "√MI",
+    "root of JS divergence": "√JS",
+}
+
+
+def listed(parts: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def counted(count: int, what: str) -> str:
+    """ "1 run", "2 runs"."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def measure(metric: str) -> str:
+    """Such as "NLL (temperature-scaled)" or "root of mutual information"."""
+    base = metric.removeprefix(ROOT)
+    if base != metric:
+        return f"root of {measure(base)}"
+    if base.endswith("_scaled"):
+        return f"{measure(base.removesuffix('_scaled'))} (temperature-scaled)"
+    if base in _MEASURES:
+        return _MEASURES[base]
+    score = registry.lookup(base)
+    return "AUROC" if base == "auroc_max_probability" else score.title
+
+
+def short_title(endpoint: Endpoint) -> str:
+    """Without what is said elsewhere: such as "test NLL"."""
+    return endpoint_title(endpoint._replace(metric=endpoint.metric.removesuffix("_scaled")))
+
+
+def endpoint_title(endpoint: Endpoint) -> str:
+    """Such as "test NLL (temperature-scaled)" or "OOD AUROC"."""
+    set_name = "OOD" if endpoint.set_name == OOD else endpoint.set_name.removeprefix("ood/")
+    words = measure(endpoint.metric)
+    return words if endpoint.set_name == PARAMETERS else f"{set_name} {words}"
+
+
+def table_title(endpoint: Endpoint) -> str:
+    """As a column is headed: such as "test NLL scaled"."""
+    return (
+        endpoint_title(endpoint)
+        .replace(" (temperature-scaled)", " scaled")
+        .replace("root of mutual information", "√MI")
+        .replace("root of JS divergence", "√JS")
+    )
+
+
+def headline(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
+    """Where a method stands between a single model and a deep ensemble, in one sentence."""
+    verdict, primary = judged.verdict("C2"), judged.row(*config.primary)
+    assert primary is not None
+    if verdict.decision == "undertrained":
+        return f"{name} is not judged: undertrained ({verdict.reason})."
+    recovered = recovery(primary)
+    if not verdict.reached:
+        return f"Inconclusive for {name}: {recovered}{_open(primary)}."
+    said = [f"{words} in {listed(list(map(short_title, ends)))}" for words, ends in verdict.words.items()]
+    mixed = len({each.direction for each in verdict.stated} - {0}) > 1
+    opening = f"Mixed for {name}: it is" if mixed else f"{name} is"
+    return f"{opening} {', and '.join(said)} ({how_far(verdict)}): {recovered}."
+
+
+def recovery(row: Row) -> str:
+    """What a method recovers of the deep ensemble's gain, by one endpoint."""
+    if not row.position.pieces:
+        return row.reason
+    text = f"it recovers {percent(row.position)} of the deep ensemble's gain in {endpoint_title(row.endpoint)}"
+    return text if row.position.bounded else f"{text}; {row.reason}"
+
+
+def how_far(verdict: Verdict) -> str:
+    """How many endpoints of a claim are decided, and what the next one lacks."""
+    count, reached = len(verdict.stated), verdict.reached
+    if reached == count:
+        return f"all {count} endpoints"
+    return f"{reached} of {count} endpoints; the next, {short_title(verdict.stated[reached].endpoint)}, is open"
+
+
+def _open(row: Row) -> str:
+    """What the study could have shown, and what would decide."""
+    if not row.position.pieces:
+        return ""
+    told = ""
+    if row.detectable < 1:
+        far = round(100 * row.detectable)
+        told = (
+            f"; this study would have shown a gain below {50 - far} % or above {50 + far} % (with 80 % power)".replace(
+                "-", "−"
+            )
+        )
+    return f"{told}; to tell a single model from a deep ensemble takes {units_needed(row)}"
+
+
+def units_needed(row: Row) -> str:
+    """Such as "12 seeds of A and 20 networks"."""
+    if row.needed is None:
+        return "more test examples, or a deep ensemble that gains more"
+    return listed([f"{count:,} {factor}" for factor, count in row.needed.items()])
+
+
+def claim_sentence(name: str, judged: MethodJudgement, verdict: Verdict) -> str:
+    """A claim about a method, its decision, and the figures behind it."""
+    opening = f"{verdict.claim}, {name} {STATEMENTS[verdict.claim]}: {verdict.decision}"
+    parts = [f"{words}: {_figures(judged, endpoints)}" for words, endpoints in verdict.words.items()]
+    said = f". {'; '.join(parts)}" if parts else ""
+    why = f" ({_with_titles(verdict.reason, verdict)})" if verdict.reason else ""
+    return f"{opening}{why}{said}."
+
+
+def _figures(judged: MethodJudgement, endpoints: Sequence[Endpoint]) -> str:
+    rows = [row for endpoint in endpoints if (row := judged.row(*endpoint)) is not None]
+    return listed([f"{endpoint_title(row.endpoint)} {percent(row.position)}" for row in rows])
+
+
+def _with_titles(reason: str, verdict: Verdict) -> str:
+    for each in verdict.stated:
+        reason = reason.replace(str(each.endpoint), endpoint_title(each.endpoint))
+    return reason
+
+
+def control_sentence(control: Control) -> str:
+    """A control: what it should be, what it is."""
+    state = {True: "passed", False: "failed", None: "not run"}[control.passed]
+    figures = (
+        f" {percent(control.position)}, expected {100 * control.expected:.0f} %" if control.position.pieces else ""
+    )
+    reason = f" ({control.reason})" if control.reason else ""
+    return f"{control.name}: {state}{reason}{figures}"
+
+
+def conditions(config: JudgeConfig) -> str:
+    """What the verdicts were decided by."""
+    order = ", ".join(endpoint_title(endpoint) for endpoint in config.quality)
+    return (
+        f"In brackets {100 * config.confidence:g} % intervals: every value that the test does not reject. Endpoints "
+        f"are tested in this order, each at {100 * config.level:g} %, until one shows nothing: {order}. Nearer to: the "
+        f"whole interval is on one side of 50 %; equivalent to: within {100 * config.margin:g} points of 0 % or 100 %. "
+        f"The probability of a false statement is at most {100 * config.level:g} % for each strength of statement."
+    )
+
+
+def judged_on(judgement: Judgement) -> str:
+    """What the judgement rests on."""
+    units: Mapping[str, int] = {f: n for method in judgement.methods for f, n in method.units.items()}
+    return f"{judgement.about['data']}. Judged on {listed([f'{count} {factor}' for factor, count in units.items()])}."

@@ -1,0 +1,85 @@
+"""Controls: a judgement that lets copies of one network gain, or independent networks not, is not to be trusted."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from be_jax.stats.config import Endpoint, JudgeConfig
+from be_jax.stats.fieller import UNDEFINED, Interval
+from be_jax.stats.rows import gain_row
+from be_jax.stats.sample import Sample, of_pool
+from be_jax.stats.scores import Predictions, Scores
+
+NEGATIVE, POSITIVE = "identical members", "independent networks"
+EPISTEMIC_ROUNDING = 1e-6
+"""Nats of mutual information that identical members may have by rounding."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """A method whose position is known.
+
+    Attributes:
+      name: `NEGATIVE` or `POSITIVE`.
+      expected: its position.
+      position: found, by the primary endpoint.
+      passed: whether the interval has the expected position in it, and copies are copies; None where it was not run.
+      reason: why it failed or was not run; empty otherwise.
+    """
+
+    name: str
+    expected: float
+    position: Interval = UNDEFINED
+    passed: bool | None = None
+    reason: str = ""
+
+
+def negative(copies: Sample | None, single: Sample, deep_ensemble: Sample, config: JudgeConfig) -> Control:
+    """m copies of one network, trained as the method is: their gain must be 0, and their members must not differ."""
+    if copies is None:
+        return Control(NEGATIVE, 0.0, reason="no ensemble of identical members was trained")
+    if copies.has("test", "epistemic"):
+        most = max(float(np.max(scores["test", "epistemic"])) for scores in copies.scores)
+        if most > EPISTEMIC_ROUNDING:
+            return Control(
+                NEGATIVE,
+                0.0,
+                passed=False,
+                reason=f"its members differ: {most:.2g} nats of mutual information on test, where rounding leaves 1e-6",
+            )
+    return _control(NEGATIVE, 0.0, copies, single, deep_ensemble, config)
+
+
+def positive(
+    networks: Sequence[Predictions], size: int, config: JudgeConfig, score: Callable[..., Scores] | None = None
+) -> Control:
+    """Deep ensembles of one half of a pool, against single networks and deep ensembles of the other half.
+
+    Args:
+      networks: of the pool, at least 2 (size + 1).
+      size: members of a deep ensemble.
+      config: its primary endpoint is scored.
+      score: of predictions, where they are not of classes.
+    """
+    if len(networks) < 2 * (size + 1):
+        return Control(
+            POSITIVE,
+            1.0,
+            reason=f"half of a pool of {len(networks)} networks is too few for deep ensembles of {size}; it takes "
+            f"{2 * (size + 1)}",
+        )
+    how = {"score": score} if score else {"sets": {config.primary.set_name}}
+    first, second = networks[::2], networks[1::2]
+    single, deep = (of_pool(first, each, "networks of one half", **how) for each in (1, size))
+    return _control(POSITIVE, 1.0, of_pool(second, size, "networks of the other", **how), single, deep, config)
+
+
+def _control(
+    name: str, expected: float, method: Sample, single: Sample, deep_ensemble: Sample, config: JudgeConfig
+) -> Control:
+    row = gain_row(Endpoint(*config.primary), method, single, deep_ensemble, config)
+    if not row.position.pieces:
+        return Control(name, expected, reason=row.reason)
+    passed = row.position.holds(expected)
+    return Control(name, expected, row.position, passed, "" if passed else f"by {config.primary}, not {expected:g}")

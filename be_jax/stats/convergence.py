@@ -1,0 +1,93 @@
+"""Was a method trained to the end? Judged by how well each of its members alone fits the training set.
+
+A fit is measured on a scale on which a network that ignores its input is at 0 and a single network, at the end of its
+training, at 1:
+
+    learned = (NLL_ignorant - NLL_member) / (NLL_ignorant - NLL_single)
+
+in training NLL without augmentation. A method is *undertrained* if it has learned less than `MIN_LEARNED`, so that its
+members differ from a single network in training and not only in kind, or if it still rose by more than `MAX_RISE` in
+the last tenth of its epochs. What is undertrained is not judged.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from be_jax.results import SINGLE, StudyResult
+
+MIN_LEARNED = 0.9
+MAX_RISE = 0.01
+_LAST_PART = 0.1
+
+Curve = Mapping[str, Sequence[float]]
+"""Of one run: `epoch` (1 after the first), and at these `train_nll`, the mean over members, in nats."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Convergence:
+    """Where a method's training ended.
+
+    Attributes:
+      learned: by its members, at the end, of what a single network has learned; mean over runs.
+      rise: of `learned` over the last tenth of the epochs; mean over runs.
+    """
+
+    learned: float
+    rise: float
+
+    @property
+    def undertrained(self) -> str:
+        """Why the method is not judged; empty where it was trained to the end."""
+        reasons = []
+        if not self.learned >= MIN_LEARNED:
+            reasons.append(
+                f"its members have learned {100 * self.learned:.0f} % of what a single network has of the training "
+                f"set, and not {100 * MIN_LEARNED:.0f} %"
+            )
+        if not self.rise <= MAX_RISE:
+            reasons.append(
+                f"they still learned {100 * self.rise:.1f} % in the last tenth of the epochs, more than "
+                f"{100 * MAX_RISE:.0f} %"
+            )
+        return " and ".join(reasons)
+
+
+def convergence(method: Sequence[Curve], single: Sequence[Curve], ignorant_nll: float) -> Convergence:
+    """How far the runs of a method were trained.
+
+    Args:
+      method: curves of its runs.
+      single: curves of single networks, trained by the same protocol.
+      ignorant_nll: of a predictor that ignores its input: the logarithm of the number of classes, in nats.
+
+    Raises:
+      ValueError: no curve.
+    """
+    if not method or not single:
+        raise ValueError("convergence needs curves of at least one run of the method and of one single network")
+    whole = ignorant_nll - float(np.mean([curve["train_nll"][-1] for curve in single]))
+    ends, rises = [], []
+    for curve in method:
+        epochs, nll = np.asarray(curve["epoch"], np.float64), np.asarray(curve["train_nll"], np.float64)
+        before = float(np.interp((1 - _LAST_PART) * epochs[-1], epochs, nll))
+        ends.append(ignorant_nll - nll[-1])
+        rises.append(before - nll[-1])
+    return Convergence(float(np.mean(ends)) / whole, float(np.mean(rises)) / whole)
+
+
+def undertrained(result: StudyResult) -> dict[str, str]:
+    """The methods of a study that were not trained to the end, each with the reason; none where no curve was kept."""
+    curves: dict[str, list[Curve]] = {}
+    for run in result.runs:
+        if run.status != "diverged" and run.curve:
+            curves.setdefault(run.method, []).append(run.curve)
+    if SINGLE not in curves or "num_classes" not in result.config:
+        return {}
+    ignorant = math.log(result.config["num_classes"])
+    reasons = {
+        name: convergence(of_method, curves[SINGLE], ignorant).undertrained for name, of_method in curves.items()
+    }
+    return {name: reason for name, reason in reasons.items() if reason}

@@ -1,0 +1,65 @@
+"""How far members differ before they are trained: what training adds to diversity, or takes from it."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from be_jax.evaluate import EvaluationSet, make_predict
+from be_jax.files import write_atomically
+from be_jax.keys import Purpose, key_for
+from be_jax.stats import score_run
+from be_jax.stats.config import FUNCTIONS, ROOT, Endpoint
+from be_jax.study.study import Study
+
+FILE = "start.json"
+SEEDS = 3
+
+
+def score_start(study: Study, sets: Mapping[str, EvaluationSet]) -> dict[str, dict[str, float]]:
+    """`{method: {"<set> <metric>": value}}` of the endpoints of diversity, means over `SEEDS` untrained ensembles.
+
+    Methods whose members come about by training, or at prediction, have none: single networks, pools, MC dropout.
+
+    Args:
+      study: whose methods are asked.
+      sets: to predict; those of `test` and `ood/<name>` are.
+    """
+    wanted = {name: each for name, each in sets.items() if name == "test" or name.startswith("ood/")}
+    scores: dict[str, dict[str, float]] = {}
+    for method in study.methods:
+        ensemble = method.ensemble
+        if ensemble.train_members < 2:
+            continue
+        predict = make_predict(ensemble, study.preprocess, study.execution.devices)
+        init = jax.jit(lambda key, x, ensemble=ensemble: ensemble.init(key, study.preprocess(x)))
+        runs: list[Mapping[tuple[str, str], Any]] = []
+        for seed in method.seeds[:SEEDS]:
+            variables = init(key_for(seed, Purpose.INIT), study.data.train.images[:1])
+            arrays = {}
+            for name, (examples, labels) in wanted.items():
+                arrays[f"{name}/log_probs"] = predict(variables, seed, name, examples)
+                if labels is not None:
+                    arrays[f"{name}/labels"] = labels
+            runs.append(score_run(arrays))
+        predicted = [e for e in FUNCTIONS if (e.set_name, e.metric.removeprefix(ROOT)) in runs[0]]
+        scores[method.name] = {
+            str(endpoint): float(np.mean([_value(run, endpoint) for run in runs])) for endpoint in predicted
+        }
+    return scores
+
+
+def _value(run: Mapping[tuple[str, str], Any], endpoint: Endpoint) -> float:
+    """Of all examples."""
+    base = endpoint.metric.removeprefix(ROOT)
+    value = float(run[endpoint.set_name, base][0])
+    return value if base == endpoint.metric else math.sqrt(max(value, 0.0))
+
+
+def save_start(scores: Mapping[str, Mapping[str, float]], folder: Path) -> None:
+    """Writes `start.json`, which a judgement of the folder reads."""
+    write_atomically(folder / FILE, json.dumps(scores, indent=1) + "\n")

@@ -1,0 +1,167 @@
+"""Writes the pages of results, and the findings of README.md, from what is committed in `experiments/results`.
+
+    python -m experiments.pages                                              # all pages anew; seconds
+    python -m experiments.pages --runs runs/mnist_full --name mnist_full     # first commits a finished study there
+
+A study's page `<name>.md` is made from its `<name>.json`, `verdicts_<name>.json` and `weights_<name>.json`; its figures
+are drawn from the predictions in its run folder, when it is committed. A test fails where a page is not current.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import tyro
+
+from be_jax.config import check
+from be_jax.files import replacing, write_atomically
+from be_jax.report import answer, draw_figures, markdown_table, predictions_in
+from be_jax.report.figures.position import positions
+from be_jax.report.judged_tables import judged_tables
+from be_jax.report.markdown import to_markdown
+from be_jax.report.methods import label
+from be_jax.results import StudyResult
+from be_jax.stats import Judgement, Weights
+from experiments import command_line, published, weights_report
+
+README = Path(__file__).parent.parent / "README.md"
+RESULTS = Path(__file__).parent / "results"
+
+TITLES = {
+    "mnist_embedded": "A sample of MNIST: 4,000 training images",
+    "mnist_full": "All of MNIST: 55,000 training images",
+    "mnist_published": "All of MNIST by the published protocol, confounds and all",
+    "cifar10_cpu": "CIFAR-10: ResNet-8, 9,000 training images",
+}
+"""The studies that have a page once they are committed, in the order of the index."""
+
+FIGURES = ("severity", "pool")
+HEADLINE = "mnist_embedded"
+"""The study that README.md opens with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Attributes:
+    runs: folder of a finished study to commit.
+    name: under which it is committed.
+    """
+
+    runs: Path | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        check((self.runs is None) == (self.name is None), "name", self.name, "given with runs, and only then")
+        check(self.name is None or self.name in TITLES, "name", self.name, f"one of {', '.join(TITLES)}")
+
+
+def commit(runs: Path, name: str) -> list[Path]:
+    """Copies a finished study's result, verdicts and weights to `experiments/results`, and draws its figures there.
+
+    Raises:
+      FileNotFoundError: the study has not been judged.
+    """
+    result, judgement = StudyResult.load(runs / "results.json"), Judgement.load(runs / "verdicts.json")
+    result.save(RESULTS / f"{name}.json")
+    judgement.save(RESULTS / f"verdicts_{name}.json")
+    if (runs / "weights.json").exists():
+        Weights.load(runs / "weights.json").save(RESULTS / f"weights_{name}.json")
+    drawn = [each for each in draw_figures(result, predictions_in(runs, result)) if each.name in FIGURES]
+    paths = []
+    for each in (positions(result, judgement), *drawn):
+        paths.append(RESULTS / f"{name}_{each.name}.png")
+        with replacing(paths[-1]) as file:
+            each.figure.savefig(file, dpi=110)
+    return paths
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every generated file with its text: a page for each committed study, the index, and README.md."""
+    committed = [name for name in TITLES if (RESULTS / f"verdicts_{name}.json").exists()]
+    for name in committed:
+        yield RESULTS / f"{name}.md", page(name)
+    yield RESULTS / "README.md", index(committed)
+    yield README, with_part(README.read_text(), "findings", findings())
+
+
+def page(name: str) -> str:
+    """A study: its answer, figures, tables and command."""
+    result, judgement = _committed(name)
+    parts = [f"# {TITLES[name]}", _bulleted(answer(result, judgement))]
+    for figure in ("position", *FIGURES):
+        if (RESULTS / f"{name}_{figure}.png").exists():
+            parts.append(f"![{figure}]({name}_{figure}.png)")
+    parts += ["## Scores", markdown_table(result).strip(), "## Judged"]
+    parts.append(to_markdown(judged_tables(result, judgement), level=3).strip())
+    if (RESULTS / f"weights_{name}.json").exists():
+        names = {method: label(result, method) for method in result.methods}
+        measured = Weights.load(RESULTS / f"weights_{name}.json")
+        parts += ["## Weights", weights_report.markdown(measured, names).strip()]
+    figures = published.FIGURES.get(result.experiment, ())
+    if name != HEADLINE and figures:
+        parts += ["## Beside published figures", published.markdown(result).strip()]
+    made = result.provenance
+    command = f"`{made['command']}`, {made['date']}, {made['processor']}, Python {made['python']}, jax {made['jax']}."
+    return "\n\n".join([*parts, "## How this was made", command]) + "\n"
+
+
+def index(committed: list[str]) -> str:
+    """What there is, each with its first sentence."""
+    lines = ["# Results", "Generated by `python -m experiments.pages` from the JSON files beside them."]
+    for name in committed:
+        lines.append(f"- [{TITLES[name]}]({name}.md). {' '.join(_headlines(name))}")
+    others = sorted(path.name for path in RESULTS.glob("*.md") if path.stem not in (*TITLES, "README"))
+    if others:
+        lines.append("Other experiments: " + ", ".join(f"[{name}]({name})" for name in others) + ".")
+    return "\n\n".join(lines) + "\n"
+
+
+def findings() -> str:
+    """The findings of the study that README.md opens with; nothing until there is one."""
+    if not (RESULTS / f"verdicts_{HEADLINE}.json").exists():
+        return ""
+    result, _ = _committed(HEADLINE)
+    what = (
+        f"[{TITLES[HEADLINE]}](experiments/results/{HEADLINE}.md), a network of {result.runs[0].parameters:,} weights"
+    )
+    return f"{what}:\n\n{_bulleted(_headlines(HEADLINE))}\n"
+
+
+def with_part(text: str, name: str, part: str) -> str:
+    """The text with what stands between `<!-- name -->` and `<!-- end of name -->` made anew.
+
+    Raises:
+      ValueError: there is no such part.
+    """
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"README.md has no part <!-- {name} --> ... <!-- end of {name} -->")
+    return pattern.sub(lambda match: f"{match[1]}{part}{match[2]}", text)
+
+
+def _committed(name: str) -> tuple[StudyResult, Judgement]:
+    return StudyResult.load(RESULTS / f"{name}.json"), Judgement.load(RESULTS / f"verdicts_{name}.json")
+
+
+def _headlines(name: str) -> list[str]:
+    """The sentences of the answer that are on methods, or the one that says why there are none."""
+    result, judgement = _committed(name)
+    return answer(result, judgement)[: 1 if judgement.failed else len(judgement.methods)]
+
+
+def _bulleted(sentences: list[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def main() -> None:
+    config = tyro.cli(Config, description=__doc__)
+    if config.runs and config.name:
+        for path in commit(config.runs, config.name):
+            print(path)
+    for path, text in pages():
+        write_atomically(path, text)
+
+
+if __name__ == "__main__":
+    command_line.run(main, ValueError, interrupted="interrupted")

@@ -1,0 +1,81 @@
+"""The list of scores: it has what the project stores, knows which way is better, and answers no unknown name."""
+
+import re
+
+import numpy as np
+import pytest
+
+from be_jax import evaluate, metrics
+from be_jax.metrics import registry
+
+RNG = np.random.default_rng(0)
+LOG_PROBS = np.log(RNG.dirichlet(np.ones(4), size=(2, 60))).astype(np.float32)
+PREDICTIONS = {
+    **{f"{name}/log_probs": LOG_PROBS for name in ("validation", "test", "shift/fog_1", "ood/letters")},
+    **{f"{name}/labels": RNG.integers(0, 4, 60) for name in ("validation", "test", "shift/fog_1")},
+}
+
+
+def test_every_score_of_a_run_is_listed():
+    scores = evaluate.score_predictions(PREDICTIONS)
+    keys = {key for of_set in scores.values() for key in of_set}
+    assert len(keys) > 40
+    assert {registry.lookup(key).key for key in keys} == keys
+
+
+@pytest.mark.parametrize("score", [*metrics.ood.detection(LOG_PROBS, LOG_PROBS)])
+def test_every_detection_is_listed(score):
+    assert score in registry.DETECTION_SCORES
+    for measure in metrics.Detection._fields:
+        assert registry.lookup(f"{measure}_{score}").better == registry.DETECTION_MEASURES[measure]
+
+
+@pytest.mark.parametrize("key", ["accuracy", "auroc_max_probability", "auroc_epistemic", "coverage_at_5_risk"])
+def test_larger_is_better(key):
+    assert registry.lookup(key).sign == registry.lookup(f"{key}_scaled").sign == 1
+
+
+@pytest.mark.parametrize(
+    "key", ["nll", "ece", "brier", "crps", "aurc", "fpr95_total", "risk_at_80_coverage", "set_size"]
+)
+def test_smaller_is_better(key):
+    assert registry.lookup(key).sign == registry.lookup(f"{key}_isotonic").sign == -1
+
+
+@pytest.mark.parametrize("key", ["epistemic", "disagreement", "coverage_95", "temperature", "error_kappa"])
+def test_what_is_not_better_one_way_ranks_nothing(key):
+    with pytest.raises(ValueError, match=f"'{key}' .* cannot rank"):
+        _ = registry.lookup(key).sign
+
+
+def test_needs():
+    assert registry.lookup("nll").needs == {"labels"}
+    assert registry.lookup("nll_vector_scaled").needs == {"labels", "validation"}
+    assert registry.lookup("auroc_epistemic").needs == {"ood", "members"}
+    assert registry.lookup("auroc_total").needs == {"ood"}
+    assert registry.lookup("fpr95_energy_scaled").needs == {"ood", "logits", "validation"}
+    assert registry.lookup("crps").needs == {"labels", "gaussian"}
+
+
+def test_percent_and_titles():
+    accuracy = registry.lookup("accuracy_scaled")
+    assert (accuracy.scale, accuracy.heading) == (100, "accuracy scaled %")
+    assert (registry.lookup("nll").scale, registry.lookup("nll").heading) == (1, "NLL")
+    titles = [score.title for score in registry.SCORES.values()]
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [("acuracy", "accuracy"), ("nll_scale", "nll_scaled"), ("auroc_epistmic", "auroc_epistemic"), ("eces", "ece")],
+)
+def test_an_unknown_score_is_refused_with_the_likely_one(wrong, meant):
+    with pytest.raises(ValueError, match=re.escape(f"no score {wrong!r}: did you mean")) as error:
+        registry.lookup(wrong)
+    assert repr(meant) in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", ["", "_scaled", "scaled", "zzzz", "nll_scaled_scaled_isotonic_x"])
+def test_no_key_is_guessed(wrong):
+    with pytest.raises(ValueError, match="there is no score"):
+        registry.lookup(wrong)

@@ -1,0 +1,57 @@
+"""Undertrained or not: what a method's members have learned, on a single network's scale."""
+
+import dataclasses
+import math
+
+import pytest
+
+from be_jax.results import RunRecord, StudyResult
+from be_jax.stats.convergence import convergence, undertrained
+
+IGNORANT = math.log(10)
+
+
+def curve(*nll, epochs=75):
+    """Training NLL at evenly spaced epochs."""
+    return {"epoch": [epochs * (i + 1) / len(nll) for i in range(len(nll))], "train_nll": nll}
+
+
+SINGLE = [curve(0.5, 0.1, 0.1, 0.1), curve(0.5, 0.2, 0.1, 0.1)]
+
+
+def test_a_method_that_ends_where_single_networks_do_is_trained():
+    found = convergence(SINGLE[::-1], SINGLE, IGNORANT)
+    assert found.learned == pytest.approx(1.0)
+    assert found.rise == pytest.approx(0.0)
+    assert found.undertrained == ""
+
+
+def test_learned_is_a_part_of_what_a_single_network_has_learned():
+    found = convergence([curve(2.0, 1.0, 1.0), curve(2.0, 1.4, 1.4)], SINGLE, IGNORANT)
+    assert found.learned == pytest.approx((IGNORANT - 1.2) / (IGNORANT - 0.1))
+    assert found.undertrained
+
+
+def test_a_method_that_still_falls_is_undertrained():
+    """Twelve epochs from 0.5 to 0.1 at the end of 48: the last 4.8 brought 0.16 nats."""
+    found = convergence([curve(1.2, 0.8, 0.5, 0.1, epochs=48)], SINGLE, IGNORANT)
+    assert found.rise == pytest.approx(0.4 * 4.8 / 12 / (IGNORANT - 0.1))
+    assert found.undertrained
+
+
+def test_a_loss_that_is_not_a_number_is_not_trained():
+    assert convergence([curve(0.5, math.nan)], SINGLE, IGNORANT).undertrained
+
+
+def test_no_curve_is_refused():
+    with pytest.raises(ValueError, match="at least one run"):
+        convergence([], SINGLE, IGNORANT)
+
+
+def test_undertrained_methods_of_a_study_are_named():
+    record = RunRecord("single", 0, "finished", 1, 1.0, 3, 2, None, {}, curve(1.0, 0.1, 0.1))
+    slow = dataclasses.replace(record, method="slow", curve=curve(2.0, 1.9, 1.9))
+    old = dataclasses.replace(record, method="old", curve={})
+    result = StudyResult("x", "data", {"num_classes": 10}, {}, (record, slow, old))
+    assert list(undertrained(result)) == ["slow"]
+    assert undertrained(dataclasses.replace(result, runs=(slow,))) == {}, "nothing to compare with"
