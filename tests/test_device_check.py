@@ -65,6 +65,7 @@ def test_devices_and_tests_have_processes_of_their_own(tmp_path, monkeypatch):
 def test_without_time_all_is_skipped_and_said(tmp_path, fast):
     found = checked(tmp_path, minutes=1e-6, parts=("costs",))
     assert [skipped["why"] for skipped in found["costs"][0]["skipped"]] == ["no time was left"] * 2
+    assert checked(tmp_path, minutes=1e-6, parts=("epochs",))["epochs"]["single"] == {"note": "no time was left"}
     record = device_check.Record(device_check.Config(tmp_path / "device.json", minutes=1e-6))
     device_check.run_tests(record, ("tests/test_metrics_ood.py",))
     assert json.loads((tmp_path / "device.json").read_text())["tests"]["whole"] is False

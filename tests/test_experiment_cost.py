@@ -10,7 +10,7 @@ from rich.console import Console
 from be_jax import PLAIN, Layers, models
 from be_jax.config import ConfigError
 from experiments.cost import __main__ as command
-from experiments.cost import measure, subjects
+from experiments.cost import measure, shown, subjects
 from experiments.cost.figure import draw
 from experiments.cost.result import Result
 from experiments.cost.shown import markdown, tables
@@ -85,6 +85,15 @@ def test_the_page_and_the_figure(counted, tmp_path):
     (axes,) = (axes for axes in draw(counted).axes if axes.axison)
     drawn = {line.get_label(): line.get_xdata()[0] for line in axes.lines}
     assert drawn["deep ensemble"] == 4
+
+
+def test_a_terminal_has_few_methods_at_once(counted, monkeypatch):
+    monkeypatch.setattr(shown, "BESIDE_SINGLE", 2)
+    first, second = tables(counted, compact=True)
+    assert [column.title for column in first.columns] == ["single", "mc dropout", "batch ensemble"]
+    assert [column.title for column in second.columns] == ["single", "deep ensemble"]
+    assert (first.columns[0].cells[0].text, second.columns[1].cells[0].text) == (f"{PARAMETERS:,}", "4.00 x")
+    assert (first.note, second.note[:5]) == ("", "m = 4")
 
 
 def test_a_model_of_ones_own(monkeypatch):

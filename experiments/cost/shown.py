@@ -8,6 +8,9 @@ from be_jax.report.table import Cell, Column, Table
 from experiments.cost.measure import Costs, Program, Settings
 from experiments.cost.result import SINGLE, Result
 
+BESIDE_SINGLE = 3
+"""Methods in a compact table, beside the single network."""
+
 
 class Row(NamedTuple):
     """A row of the table.
@@ -89,21 +92,29 @@ def ratio(row: Row, costs: Costs, single: Costs | None) -> float | None:
 
 
 def tables(result: Result, *, compact: bool = False) -> list[Table]:
-    """One for each network and dtype: what is measured as rows, methods as columns, ratios to a single network.
+    """For each network and dtype: what is measured as rows, methods as columns, ratios to a single network.
 
     Args:
       result: what was measured.
-      compact: whether only the ratio is shown where there is one.
+      compact: for a terminal: only the ratio is shown where there is one, and few methods beside the single network.
     """
     made = []
     for (network, dtype), of_methods in result.groups().items():
         rows = rows_of(result.settings, result.matmul_rates.get(dtype))
         single = of_methods.get(SINGLE)
-        columns = tuple(
-            Column(method.replace("_", " "), tuple(Cell(_cell(row, costs, single, compact)) for row in rows))
-            for method, costs in of_methods.items()
-        )
-        made.append(Table(f"{network}, {dtype}", tuple(f.title for f in rows), columns, _note(result, network, dtype)))
+        others = [method for method in of_methods if method != SINGLE]
+        size = BESIDE_SINGLE if compact else max(1, len(others))
+        for start in range(0, max(1, len(others)), size):
+            shown = [*([SINGLE] if single else []), *others[start : start + size]]
+            columns = tuple(
+                Column(
+                    method.replace("_", " "),
+                    tuple(Cell(_cell(row, of_methods[method], single, compact)) for row in rows),
+                )
+                for method in shown
+            )
+            note = _note(result, network, dtype) if start + size >= len(others) else ""
+            made.append(Table(f"{network}, {dtype}", tuple(row.title for row in rows), columns, note))
     return made
 
 
