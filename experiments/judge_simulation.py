@@ -60,7 +60,7 @@ class Config:
     out: where to write the result.
     """
 
-    studies: tuple[str, ...] = ("mnist_full", "cifar10_cpu")
+    studies: tuple[str, ...] = ("mnist_embedded",)
     runs: tuple[Path, ...] = ()
     seeds: tuple[int, ...] = (5, 10, 20, 40)
     networks_per_seed: int = 2
@@ -186,7 +186,7 @@ def main() -> None:
         worst = max(each["false"]["any"]["rate"] for each in rates["positions"].values())
         rich.print(f"{name}: false at most {worst}, power {rates['power']}, coverage {rates['coverage']}")
     record = {
-        "config": {k: str(v) if k in ("out", "runs") else v for k, v in dataclasses.asdict(config).items()},
+        "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "runs")},
         "judge": dataclasses.asdict(judge),
         "components": {name: {"units": dict(c.units), "blocks": c.blocks} for name, c in found.items()},
         "simulated": simulated,
