@@ -3,8 +3,7 @@
 The MNIST study's MLP at several sizes of the training set, as BatchEnsembles that start from N(1, std) with std from 0
 to 1 and from random signs, beside a single network and a deep ensemble on the same images. Every seed draws its own
 training images. What differs between sizes is the images alone: an epoch has as many steps at every size (a smaller set
-is repeated, a larger one seen in part), so that all have one protocol: schedule, early stopping on one validation set.
-A fixed number of steps without early stopping would compare ensembles that overfit with ones that do not.
+is repeated, a larger one seen in part), so that all have one schedule.
 
     python -m experiments.phase                            # 4,000 embedded images
     python -m experiments.phase --out experiments/results  # the committed figure
