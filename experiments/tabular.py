@@ -49,7 +49,7 @@ from experiments.tabular_report import tables
 from experiments.together import outputs_of, recorded, train_together
 
 METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "deep_ensemble")
-TRAIN = TrainConfig(epochs=300, batch_size=32, milestones=(), patience=20, min_delta=0.0)
+TRAIN = TrainConfig(epochs=200, batch_size=32, milestones=(100, 150))
 
 
 @dataclasses.dataclass(frozen=True)
