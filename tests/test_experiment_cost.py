@@ -7,7 +7,7 @@ import pytest
 from command_line import answer
 from rich.console import Console
 
-from be_jax import PLAIN, Layers, models
+from be_jax import methods, models
 from be_jax.config import ConfigError
 from experiments.cost import __main__ as command
 from experiments.cost import measure, shown, subjects
@@ -18,39 +18,39 @@ from experiments.cost.shown import markdown, tables
 PARAMETERS, FAST = 53_018, 784 + 64 + 64 + 32 + 32 + 16 + 16 + 10
 """Of the MLP; and of each member r and s."""
 
+MEASURED = ("single", "mc_dropout", "batch_ensemble", "deep_ensemble")
+
 
 class Users(nn.Module):
-    layers: Layers = PLAIN
-
     @nn.compact
     def __call__(self, x, train=False):
-        return self.layers.Dense(3)(x)
+        return nn.Dense(3)(x)
 
 
 @pytest.fixture(scope="module")
 def counted():
-    return command.measure(command.Config(networks=("mlp",), batch=256, times=False))
+    return command.measure(command.Config(networks=("mlp",), methods=MEASURED, batch=256, times=False))
 
 
 @pytest.fixture(scope="module")
 def timed():
-    methods = ("single", "batch_ensemble")
-    return command.measure(command.Config(networks=("mlp",), methods=methods, batch=4, rounds=2))
+    config = command.Config(networks=("mlp",), methods=("single", "batch_ensemble"), batch=4, rounds=2)
+    return command.measure(config)
 
 
 def test_parameters_and_bytes_by_hand(counted):
-    single, dropout, batch, deep = (counted.groups()["mlp", "float32"][name] for name in subjects.METHODS)
+    single, dropout, batch, deep = (counted.groups()["mlp", "float32"][name] for name in MEASURED)
     assert single.parameters == dropout.parameters == PARAMETERS
     assert deep.parameters == 4 * PARAMETERS
     own_bias = 64 + 32 + 16 + 10
-    assert batch.parameters - PARAMETERS in (4 * FAST + 3 * own_bias, 4 * (FAST + own_bias))
+    assert batch.parameters == PARAMETERS + 4 * (FAST + own_bias)
     for costs in (single, batch, deep):
         assert costs.variable_bytes == 4 * costs.parameters
         assert costs.checkpoint_bytes == pytest.approx(3 * costs.variable_bytes, rel=0.01)  # beside momentum, and kept
 
 
 def test_four_members_compute_four_times(counted):
-    single, dropout, batch, deep = (counted.groups()["mlp", "float32"][name] for name in subjects.METHODS)
+    single, dropout, batch, deep = (counted.groups()["mlp", "float32"][name] for name in MEASURED)
     assert single.prediction.flops == pytest.approx(256 * 2 * (PARAMETERS - 122), rel=0.02)
     assert deep.prediction.flops == pytest.approx(4 * single.prediction.flops, rel=0.01)
     assert batch.prediction.flops == pytest.approx(4 * single.prediction.flops, rel=0.03)
@@ -77,7 +77,7 @@ def test_what_is_saved_is_loaded(timed, counted, tmp_path):
 
 def test_the_page_and_the_figure(counted, tmp_path):
     (table,) = tables(counted)
-    assert [column.title for column in table.columns] == [name.replace("_", " ") for name in subjects.METHODS]
+    assert [column.title for column in table.columns] == [name.replace("_", " ") for name in MEASURED]
     assert table.columns[-1].cells[0].text == f"{4 * PARAMETERS:,} (4.00 x)"
     assert f"| parameters | {PARAMETERS:,} | {PARAMETERS:,} (1.00 x) |" in markdown(counted)
     command.show(counted, tmp_path / "cost.json", Console(quiet=True))
@@ -119,7 +119,18 @@ def test_what_does_not_fit_is_skipped_by_name(monkeypatch):
 
 def test_bfloat16_where_there_is_a_dtype():
     assert subjects.built(subjects.NETWORKS["resnet18"], "bfloat16").dtype == "bfloat16"
-    assert subjects.METHODS["mc_dropout"](models.MLP(), 3).model.dropout_rate == subjects.DROPOUT_RATE
+
+
+def test_methods_are_those_of_the_one_list_but_controls():
+    assert set(methods.TABLE) - set(subjects.METHODS) == {"copies"}
+    dropout = subjects.ensemble_of(subjects.METHODS["mc_dropout"], models.MLP(), 3)
+    assert (dropout.members, dropout.model.dropout_rate) == (3, subjects.DROPOUT_RATE)
+
+
+def test_a_method_that_does_not_fit_the_network_is_skipped():
+    config = command.Config(networks=("mlp",), methods=("norm_ensemble",), times=False)
+    (skipped,) = command.measure(config).skipped
+    assert "the model has none" in skipped.why
 
 
 @pytest.mark.parametrize(

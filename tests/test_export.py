@@ -17,8 +17,6 @@ from command_line import answer
 from PIL import Image
 
 from be_jax import (
-    PLAIN,
-    Layers,
     batch_ensemble,
     count_parameters,
     deep_ensemble,
@@ -168,11 +166,9 @@ def test_the_same_ensemble_makes_the_same_file(saved, tmp_path):
 
 
 class OfVectors(nn.Module):
-    layers: Layers = PLAIN
-
     @nn.compact
     def __call__(self, x, train=False):
-        return self.layers.Dense(2)(x)
+        return nn.Dense(2)(x)
 
 
 def test_a_folder_of_images(saved, tmp_path):

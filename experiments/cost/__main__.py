@@ -114,7 +114,7 @@ def measure(
             try:
                 if not has_time():
                     raise ValueError("no time was left")
-                found = costs(name, subjects[name], method, METHODS[method], dtype, config.settings)
+                found = costs(name, subjects[name], METHODS[method], dtype, config.settings)
                 result = dataclasses.replace(result, costs=(*result.costs, found))
             except ValueError as error:
                 skipped = Skipped(name, method, dtype, str(error))

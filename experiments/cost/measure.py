@@ -9,12 +9,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from be_jax import Ensemble, count_parameters
+from be_jax import Ensemble, count_parameters, methods
 from be_jax.config import TrainConfig
 from be_jax.cost import Memory, Seconds, compiled, count, free_memory, timed
 from be_jax.keys import Purpose, key_for
 from be_jax.train import Trainer, make_trainer
-from experiments.cost.subjects import Method, Network, built
+from experiments.cost.subjects import Network, built, ensemble_of
 
 SGD = TrainConfig(optimizer="sgd", learning_rate=0.05, weight_decay=5e-4)
 
@@ -84,17 +84,17 @@ class Costs:
     note: str = ""
 
 
-def costs(name: str, network: Network, method_name: str, method: Method, dtype: str, settings: Settings) -> Costs:
+def costs(name: str, network: Network, method: methods.Method, dtype: str, settings: Settings) -> Costs:
     """Measures one method on one network.
 
     Raises:
       ValueError: the method does not fit the network, or the network has not this dtype.
     """
-    subject = _Subject(method(built(network, dtype), settings.members), network.input_shape, settings)
+    subject = _Subject(ensemble_of(method, built(network, dtype), settings.members), network.input_shape, settings)
     predict, step = subject.prediction(), subject.training_step()
     record = Costs(
         network=name,
-        method=method_name,
+        method=method.name,
         dtype=dtype,
         parameters=count_parameters(subject.state.train.variables),
         variable_bytes=_bytes(subject.state.train.variables),

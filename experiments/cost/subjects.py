@@ -7,14 +7,11 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 
-from be_jax import Ensemble, batch_ensemble, deep_ensemble, mc_dropout, models, single
+from be_jax import Ensemble, methods, models
 from be_jax.config import ConfigError
 
 DROPOUT_RATE = 0.1
-"""Of MC dropout, in a network that has the field `dropout_rate`."""
-
-Method = Callable[[nn.Module, int], Ensemble]
-"""From a model and m to an ensemble."""
+"""Of methods that live by dropout, in a network that has the field `dropout_rate`."""
 
 
 class Network(NamedTuple):
@@ -24,17 +21,15 @@ class Network(NamedTuple):
     input_shape: tuple[int, ...]
 
 
-def _mc_dropout(model: nn.Module, members: int) -> Ensemble:
-    has_field = hasattr(model, "dropout_rate")
-    return mc_dropout(model.clone(dropout_rate=DROPOUT_RATE) if has_field else model, members)
+METHODS: Mapping[str, methods.Method] = {name: row for name, row in methods.TABLE.items() if not row.is_control}
+"""All but controls, which cost what their subject costs."""
 
 
-METHODS: Mapping[str, Method] = {
-    "single": lambda model, _: single(model),
-    "mc_dropout": _mc_dropout,
-    "batch_ensemble": batch_ensemble,
-    "deep_ensemble": deep_ensemble,
-}
+def ensemble_of(method: methods.Method, model: nn.Module, members: int) -> Ensemble:
+    """The method's ensemble; one that lives by dropout has it where the model has a rate to set."""
+    rate = DROPOUT_RATE if hasattr(model, "dropout_rate") else None
+    return method.build(model, methods.Options(members=members, dropout_rate=rate))
+
 
 _GREY, _COLOUR = (28, 28, 1), (32, 32, 3)
 
