@@ -13,8 +13,9 @@ Interrupt it at any moment: the same command goes on from there. A finished run 
 """
 
 import dataclasses
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,6 +47,12 @@ PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # of the 60,000 training images
 
 METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "copies", "single_wide")
 
+NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
+    "mlp": models.MLP,
+    "lenet": models.LeNet,
+    "vit": functools.partial(models.ViT, patch=7, width=32, depth=2, mlp_width=64),
+    "gru": models.GRU,
+}
 NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "execution")
 """Fields that do not determine the numbers of a run."""
 
@@ -67,7 +74,7 @@ class Config:
       members: m, of all ensembles.
       rank: of the fast weights.
       init_std: of r and s ~ N(1, init_std^2) in `batch_ensemble`; `batch_ensemble_sign` draws signs.
-      model: "mlp" (784-64-32-16-10) or "lenet".
+      model: "mlp" (784-64-32-16-10), "lenet", "vit" (a transformer on patches of 7x7) or "gru" (rows as a sequence).
       dropout_rate: in training of every method, and at prediction of `mc_dropout`.
       deep_ensemble_batch_mode: `batch_mode` of `deep_ensemble`.
       train: the training protocol.
@@ -86,7 +93,7 @@ class Config:
     members: int = 4
     rank: int = 1
     init_std: float = 0.5
-    model: Literal["mlp", "lenet"] = "mlp"
+    model: Literal["mlp", "lenet", "vit", "gru"] = "mlp"
     dropout_rate: float = 0.05
     deep_ensemble_batch_mode: BatchMode = "independent"
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
@@ -129,7 +136,7 @@ PRESETS: Mapping[str, Config] = {
 
 def build_model(config: Config) -> nn.Module:
     """The network of one member."""
-    return {"mlp": models.MLP, "lenet": models.LeNet}[config.model](dropout_rate=config.dropout_rate)
+    return NETWORKS[config.model](dropout_rate=config.dropout_rate)
 
 
 def build_method(config: Config, name: str) -> Planned:

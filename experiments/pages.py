@@ -9,8 +9,9 @@ are drawn from the predictions in its run folder, when it is committed. A test f
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -63,7 +64,7 @@ def commit(runs: Path, name: str) -> list[Path]:
       FileNotFoundError: the study has not been judged.
     """
     result, judgement = StudyResult.load(runs / "results.json"), Judgement.load(runs / "verdicts.json")
-    result.save(RESULTS / f"{name}.json")
+    _summary(result).save(RESULTS / f"{name}.json")
     judgement.save(RESULTS / f"verdicts_{name}.json")
     if (runs / "weights.json").exists():
         Weights.load(runs / "weights.json").save(RESULTS / f"weights_{name}.json")
@@ -74,6 +75,23 @@ def commit(runs: Path, name: str) -> list[Path]:
         with replacing(paths[-1]) as file:
             each.figure.savefig(file, dpi=110)
     return paths
+
+
+def _summary(result: StudyResult) -> StudyResult:
+    """Without the scores of each corruption, which are most of a file: they stay in the study's own folder."""
+
+    def kept(scores: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: values
+            for name, values in scores.items()
+            if not name.startswith("shift/") or name.startswith("shift/severity_")
+        }
+
+    return dataclasses.replace(
+        result,
+        runs=tuple(dataclasses.replace(run, scores=kept(run.scores)) for run in result.runs),
+        pool=tuple(dataclasses.replace(record, scores=kept(record.scores)) for record in result.pool),
+    )
 
 
 def pages() -> Iterator[tuple[Path, str]]:
