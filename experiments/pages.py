@@ -15,6 +15,7 @@ from typing import Any
 
 import tyro
 
+from be_jax import methods
 from be_jax.config import check
 from be_jax.files import replacing, write_atomically
 from be_jax.report import answer, draw_figures, markdown_table, predictions_in
@@ -163,9 +164,12 @@ def _committed(name: str) -> tuple[StudyResult, Judgement]:
 
 
 def _headlines(name: str) -> list[str]:
-    """The sentences of the answer that are on methods, or the one that says why there are none."""
+    """What the answer says of BatchEnsembles and of references, or why nothing is said."""
     result, judgement = _committed(name)
-    return answer(result, judgement)[: 1 if judgement.failed else len(judgement.methods)]
+    if judgement.failed:
+        return answer(result, judgement)[:1]
+    told = [each for each in judgement.methods if each.role == "reference" or methods.find(each.name).is_subject]
+    return answer(result, dataclasses.replace(judgement, methods=tuple(told)))[: len(told)]
 
 
 def _bulleted(sentences: list[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from be_jax.report import columns
 from be_jax.report.benchmark import title_with_set, with_distance
 from be_jax.report.columns import Metric
-from be_jax.report.methods import SINGLE
+from be_jax.report.methods import SINGLE, members_differ
 from be_jax.report.summary import look_up, sets_of, summarise
 from be_jax.report.table import Cell, Column, Table, column, row_names, score_column
 from be_jax.report.tables import parameters, seeds_note
@@ -31,7 +31,7 @@ def markdown_table(result: StudyResult) -> str:
     rule = ["---", *("---:" for _ in shown)]
     note = seeds_note(result)
     if ood and SINGLE in result.methods:
-        note += " AUROC is by mutual information; \\* by maximum probability, for a single network has none."
+        note += " AUROC is by mutual information; \\* by maximum probability, where members do not differ."
     return "\n".join([*("| " + " | ".join(line) + " |" for line in (header, rule, *rows)), "", note, ""])
 
 
@@ -41,15 +41,15 @@ def _column(result: StudyResult, set_name: str, metric: Metric) -> Column:
 
 
 def _detection(result: StudyResult, set_name: str) -> Column:
-    """AUROC by mutual information, and for the single network by maximum probability."""
+    """AUROC by mutual information; by maximum probability where members cannot differ."""
     summary, auroc, of_single = summarise(result), columns.AUROC_EPISTEMIC, columns.AUROC_MAX_PROBABILITY
     estimates = [
-        look_up(summary, method, set_name, of_single.key if method == SINGLE else auroc.key)
+        look_up(summary, method, set_name, auroc.key if members_differ(method) else of_single.key)
         for method in result.methods
     ]
     cells = column(auroc, estimates).cells
     starred = [
-        cell._replace(text=cell.text + r" \*") if m == SINGLE and e.n else cell
+        cell._replace(text=cell.text + r" \*") if e.n and not members_differ(m) else cell
         for m, cell, e in zip(result.methods, cells, estimates, strict=True)
     ]
     return Column(f"{with_distance(result, set_name)} AUROC", tuple(starred))

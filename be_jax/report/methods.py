@@ -3,7 +3,17 @@
 from be_jax.methods import TABLE, Style
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, RunRecord, StudyResult
 
-__all__ = ["DEEP_ENSEMBLE", "SINGLE", "Style", "divergence", "has_members", "label", "runs_of", "styles"]
+__all__ = [
+    "DEEP_ENSEMBLE",
+    "SINGLE",
+    "Style",
+    "divergence",
+    "has_members",
+    "label",
+    "members_differ",
+    "runs_of",
+    "styles",
+]
 
 _OTHER_STYLES = (Style("#D55E00", "P", "--"), Style("#F0E442", "X", "-."), Style("#8C564B", "*", ":"))
 
@@ -23,6 +33,11 @@ def styles(methods: tuple[str, ...]) -> dict[str, Style]:
 def has_members(method: str) -> bool:
     """Whether members can differ, so that mutual information and disagreement mean something."""
     return method not in TABLE or TABLE[method].has_members
+
+
+def members_differ(method: str) -> bool:
+    """Whether its members are no copies of one network, as those of the negative control are."""
+    return has_members(method) and not (method in TABLE and TABLE[method].is_control)
 
 
 def runs_of(result: StudyResult, method: str) -> list[RunRecord]:

@@ -14,6 +14,7 @@ from be_jax.report.summary import Estimate
 from be_jax.results import StudyResult
 
 FONT_SIZE = 9.0
+LEGEND_COLUMNS = 4
 WIDTH = 9.0  # inches
 
 
@@ -104,9 +105,10 @@ def bars_note(result: StudyResult) -> str:
 
 
 def legend_above(figure: Figure, axes: Axes) -> None:
-    """One legend for all panels, taken from one of them."""
+    """One legend for all panels, taken from one of them, in as many lines as it needs."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=FONT_SIZE, frameon=False)
+    columns = min(len(labels), LEGEND_COLUMNS)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=FONT_SIZE, frameon=False)
 
 
 def described(set_name: str) -> str:

@@ -75,7 +75,7 @@ def positions(result: StudyResult, judgement: Judgement) -> Illustration:
         list(unique.values()),
         list(unique),
         loc="outside upper center",
-        ncols=min(4, max(1, len(unique))),
+        ncols=min(3, max(1, len(unique))),
         fontsize=FONT_SIZE,
         frameon=False,
     )
