@@ -21,9 +21,7 @@ def draw(result: Result) -> Figure:
         axes.set_axis_off()
     offsets = apart(len(methods), 0.7 / len(methods))
     for axes, ((network, dtype), of_methods) in zip(panels.flat, groups.items(), strict=False):
-        for (method, style), offset in zip(
-            styles(methods).items(), apart(len(methods), 0.7 / len(methods)), strict=True
-        ):
+        for (method, style), offset in zip(styles(methods).items(), offsets, strict=True):
             found = [ratio(f, of_methods[method], of_methods[SINGLE]) for f in rows] if method in of_methods else []
             points = [(value, -row - offset) for row, value in enumerate(found) if value is not None]
             axes.plot(
@@ -46,7 +44,7 @@ def draw(result: Result) -> Figure:
         axes.tick_params(labelsize=FONT_SIZE - 1)
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside upper center", ncols=min(6, len(labels)), fontsize=FONT_SIZE, frameon=False
+        handles, labels, loc="outside upper center", ncols=min(5, len(labels)), fontsize=FONT_SIZE, frameon=False
     )
     return figure
 
