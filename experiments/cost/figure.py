@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from be_jax.report.figures.illustration import FONT_SIZE, apart, legend_above, new_figure, tidy
+from be_jax.report.figures.illustration import FONT_SIZE, apart, new_figure, tidy
 from be_jax.report.methods import styles
 from experiments.cost.result import SINGLE, Result
 from experiments.cost.shown import Row, ratio, rows_of
@@ -15,12 +15,13 @@ def draw(result: Result) -> Figure:
         raise ValueError("a figure of ratios needs the method 'single'")
     rows = [f for f in rows_of(result.settings, None) if f.has_ratio]
     methods = tuple(dict.fromkeys(method for of in groups.values() for method in of))
-    figure = new_figure(0.8 + 0.26 * len(rows) * -(-len(groups) // 2))
+    figure = new_figure(1.0 + 0.36 * len(rows) * -(-len(groups) // 2))
     panels = figure.subplots(-(-len(groups) // 2), 2, sharey=True, squeeze=False)
     for axes in panels.flat[len(groups) :]:
         axes.set_axis_off()
+    offsets = apart(len(methods), 0.7 / len(methods))
     for axes, ((network, dtype), of_methods) in zip(panels.flat, groups.items(), strict=False):
-        for (method, style), offset in zip(styles(methods).items(), apart(len(methods), 0.12), strict=True):
+        for (method, style), offset in zip(styles(methods).items(), offsets, strict=True):
             found = [ratio(f, of_methods[method], of_methods[SINGLE]) for f in rows] if method in of_methods else []
             points = [(value, -row - offset) for row, value in enumerate(found) if value is not None]
             axes.plot(
@@ -29,7 +30,7 @@ def draw(result: Result) -> Figure:
                 color=style.colour,
                 marker=style.marker,
                 linestyle="none",
-                markersize=5,
+                markersize=4,
                 label=method.replace("_", " "),
             )
         axes.set_xscale("log", base=2)
@@ -41,7 +42,10 @@ def draw(result: Result) -> Figure:
         axes.set_yticks([-row for row in range(len(rows))], [_name(i, rows) for i in range(len(rows))])
         tidy(axes, title=f"{network}, {dtype}", x="relative to a single network")
         axes.tick_params(labelsize=FONT_SIZE - 1)
-    legend_above(figure, panels.flat[0])
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=min(5, len(labels)), fontsize=FONT_SIZE, frameon=False
+    )
     return figure
 
 
