@@ -8,8 +8,6 @@ report, which opens with the answer. Where `weights.json` is there too, the weig
 """
 
 import dataclasses
-import shlex
-import sys
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
@@ -21,6 +19,7 @@ from rich.console import Console
 
 from be_jax.command_line import run_main
 from be_jax.config import ConfigError
+from be_jax.provenance import command
 from be_jax.report import predictions_in, write_report
 from be_jax.report.judged_tables import judged_tables
 from be_jax.report.terminal import fitted, print_answer
@@ -68,7 +67,7 @@ def judge_folder(config: Config, console: Console | None = None) -> Judgement:
         undertrained=config.undertrained,
         progress=progress,
     )
-    made = {"command": f"python -m be_jax.judge {shlex.join(sys.argv[1:])}", "date": date.today().isoformat()}
+    made = {"command": command("be_jax.judge"), "date": date.today().isoformat()}
     judgement = dataclasses.replace(judgement, about={**judgement.about, "judged": made})
     judgement.save(config.path)
     result = StudyResult.load(config.runs / "results.json")

@@ -24,11 +24,12 @@ def suggested(module: str, *arguments: object) -> str:
 
 
 def command(module: str) -> str:
-    """The command line as typed, but for folders, which are of this machine only: `--data-dir DATA_DIR`."""
+    """The command line as typed, but for folders, which are of this machine only: `--data-dir DATA_DIR`, or a name."""
     shown, args = [], iter(sys.argv[1:])
     for arg in args:
         name, equals, _ = arg.partition("=")
-        shown.append(f"{name} {name[2:].upper().replace('-', '_')}" if name in _PATHS else shlex.quote(arg))
+        typed = shlex.quote(Path(arg).name if Path(arg).is_absolute() else arg)
+        shown.append(f"{name} {name[2:].upper().replace('-', '_')}" if name in _PATHS else typed)
         if name in _PATHS and not equals:
             next(args, None)
     return " ".join(["python -m", module, *shown])
