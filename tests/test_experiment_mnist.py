@@ -36,7 +36,7 @@ SEEDS = dict.fromkeys(mnist.METHODS, (1000, 1001)) | {"single": (0, 1, 2)}
 SETS = {"validation", "test", "shift/rotate_1", "shift/rotate_5", "shift/stripe_1", "shift/stripe_5", "ood/letters"}
 
 
-def train(config):
+def trained(config):
     """Without the judgement."""
     return run_study(mnist.make_study(config), "tests")
 
@@ -104,14 +104,14 @@ def test_a_study_ends_with_its_judgement(study):
 def test_a_finished_run_is_not_trained_again(study, monkeypatch):
     config, result = study
     monkeypatch.setattr("be_jax.study.training.fit", lambda *_, **__: pytest.fail("trained again"))
-    again = train(config)
+    again = trained(config)
     assert again.runs == result.runs
 
 
 def test_another_configuration_is_refused(study):
     config, _ = study
     with pytest.raises(RunError, match=r"holds a run of another configuration: members: 2 there, 3 here"):
-        train(dataclasses.replace(config, members=3))
+        trained(dataclasses.replace(config, members=3))
 
 
 def test_other_data_of_the_same_size_are_refused(study, monkeypatch):
@@ -122,7 +122,7 @@ def test_other_data_of_the_same_size_are_refused(study, monkeypatch):
     other = dataclasses.replace(data, train=Examples(images, data.train.labels))
     monkeypatch.setattr(mnist, "load_data", lambda config: other)
     with pytest.raises(RunError, match=f"data_hash: '{data.fingerprint()}' there, '{other.fingerprint()}' here"):
-        train(config)
+        trained(config)
 
 
 def test_a_run_from_before_a_setting_existed_is_not_another_one(study, tmp_path):
@@ -154,12 +154,12 @@ def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(RunFolder, "save_predictions", die_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        train(config)
+        trained(config)
     first = config.folder / "batch_ensemble" / "seed_1000"
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first.rglob("*") if path.is_file()}
     assert (first / "predictions.npz").exists()
 
-    result = train(config)
+    result = trained(config)
     assert saved == ["seed_1000", "seed_1001", "seed_1001"]
     assert [record.epochs for record in result.runs] == [2, 2]
     after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in first.rglob("*") if path.is_file()}
@@ -168,9 +168,9 @@ def test_a_kill_while_predicting_loses_nothing(tmp_path, monkeypatch):
 
 def test_more_seeds_may_follow_and_finished_ones_stay(tmp_path):
     config = dataclasses.replace(TINY, methods=("single",), pool_size=1, out=tmp_path / "mnist")
-    train(config)
+    trained(config)
     stamp = (config.folder / "single" / "seed_0" / "predictions.npz").stat().st_mtime_ns
-    more = train(dataclasses.replace(config, pool_size=2))
+    more = trained(dataclasses.replace(config, pool_size=2))
     assert [record.seed for record in more.runs] == [0, 1]
     assert (config.folder / "single" / "seed_0" / "predictions.npz").stat().st_mtime_ns == stamp
 
@@ -181,7 +181,7 @@ def test_a_folder_of_a_later_method_is_checked_before_any_training(tmp_path):
     foreign.mkdir(parents=True)
     (foreign / "thesis.tex").write_text("do not lose me")
     with pytest.raises(RunError, match="copies/seed_1001 is not empty"):
-        train(config)
+        trained(config)
     assert not (config.folder / "single").exists()
 
 
@@ -189,7 +189,7 @@ def test_labels_beyond_the_model_are_refused_before_any_training(tmp_path, monke
     data = embedded_mnist()
     monkeypatch.setattr(mnist, "load_data", lambda config: dataclasses.replace(data, num_classes=12))
     with pytest.raises(ConfigError, match="the model gives 10 classes, but the data have 12"):
-        train(dataclasses.replace(TINY, out=tmp_path / "mnist"))
+        trained(dataclasses.replace(TINY, out=tmp_path / "mnist"))
     assert not (tmp_path / "mnist" / "single").exists()
 
 
@@ -197,7 +197,7 @@ def test_labels_beyond_the_model_are_refused_before_any_training(tmp_path, monke
     ("arguments", "message"),
     [
         (["--members", "0"], "members must be an integer >= 1"),
-        (["--dropout-rate", "0"], "error: mc_dropout needs dropout; got a MLP with dropout_rate=0"),
+        (["--dropout-rate", "0"], "error: mc_dropout: mc_dropout needs dropout"),
         (["--train.batch-size", "5000"], "error: batch_size=5000 exceeds the 4000 training examples"),
         (["--data", "tfds", "--data-dir", "/no/such/folder"], "/no/such/folder does not exist"),
         (["--methods", "snapshot"], "methods must be different ones of"),
@@ -216,7 +216,7 @@ def test_the_help_is_finished():
 def test_a_diverged_run_is_reported(tmp_path, capsys):
     train = dataclasses.replace(TINY.train, optimizer="sgd", learning_rate=1e20)
     config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
-    (record,) = train(config).runs
+    (record,) = trained(config).runs
     assert record.status == "diverged"
     assert record.scores == {}
     assert record.diverged_step is not None
@@ -262,7 +262,7 @@ def test_bad_execution_is_refused():
 def test_bad_input_is_refused_before_anything_is_written(tmp_path, changes, error, message):
     config = dataclasses.replace(TINY, out=tmp_path / "mnist", **changes)
     with pytest.raises(error, match=message):
-        train(config)
+        trained(config)
     assert not config.folder.exists()
 
 
@@ -321,7 +321,7 @@ def test_predictions_are_of_the_weights_that_were_kept(tmp_path):
     """At this learning rate the validation loss rises after the first epoch, so that best and last weights differ."""
     train = TrainConfig(epochs=3, batch_size=64, milestones=(), learning_rate=0.1, keep="best")
     config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
-    (record,) = train(config).runs
+    (record,) = trained(config).runs
     assert record.kept_epoch < 2
     method, data = mnist.build_method(config, "single"), embedded_mnist()
     folder = config.folder / "single" / "seed_0"

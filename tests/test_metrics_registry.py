@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from be_jax import evaluate, metrics
+from be_jax import metrics
 from be_jax.metrics import registry
+from be_jax.scores import score_predictions
 
 RNG = np.random.default_rng(0)
 LOG_PROBS = np.log(RNG.dirichlet(np.ones(4), size=(2, 60))).astype(np.float32)
@@ -17,7 +18,7 @@ PREDICTIONS = {
 
 
 def test_every_score_of_a_run_is_listed():
-    scores = evaluate.score_predictions(PREDICTIONS)
+    scores = score_predictions(PREDICTIONS)
     keys = {key for of_set in scores.values() for key in of_set}
     assert len(keys) > 40
     assert {registry.lookup(key).key for key in keys} == keys

@@ -130,7 +130,10 @@ def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> Non
         x = preprocess(images)
         return method.ensemble.apply(method.ensemble.init(jax.random.key(0), x), x)
 
-    classes = jax.eval_shape(logits, data.train.images[:1]).shape[-1]
+    try:
+        classes = jax.eval_shape(logits, data.train.images[:1]).shape[-1]
+    except ValueError as error:
+        raise ConfigError(f"{method.name}: {error}") from error
     if classes != data.num_classes:
         raise ConfigError(f"{method.name}: the model gives {classes} classes, but the data have {data.num_classes}")
 
