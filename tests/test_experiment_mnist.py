@@ -318,11 +318,11 @@ def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, caps
 
 
 def test_predictions_are_of_the_weights_that_were_kept(tmp_path):
-    """At this learning rate the validation loss rises after the first epoch, so that best and last weights differ."""
-    train = TrainConfig(epochs=3, batch_size=64, milestones=(), learning_rate=0.1, keep="best")
+    """At this learning rate the validation loss rises after a few epochs, so that best and last weights differ."""
+    train = TrainConfig(epochs=12, batch_size=64, milestones=(), learning_rate=0.01, keep="best")
     config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
     (record,) = trained(config).runs
-    assert record.kept_epoch < 2
+    assert record.kept_epoch < 11
     method, data = mnist.build_method(config, "single"), embedded_mnist()
     folder = config.folder / "single" / "seed_0"
     kept = kept_weights(method, data, mnist.preprocess, folder)
