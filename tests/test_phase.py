@@ -108,7 +108,8 @@ def test_a_start_trains_beside_others_as_it_does_alone(study, monkeypatch):
     assert [(r.method, r.seed) for r in both] == [("0.1", 7), ("0.1", 8), ("0.5", 7), ("0.5", 8)]
     for beside, by_itself in zip(both[2:], alone, strict=True):
         assert beside.kept_epoch == by_itself.kept_epoch
-        assert beside.parameters == by_itself.parameters == 16 * 4 + 4 * 2 + 2 * (16 + 4 + 4 + 2) + 2 * (4 + 2)
+        shared, own = 16 * 4 + 4 * 2 + (4 + 2), (16 + 4 + 4 + 2) + (4 + 2)
+        assert beside.parameters == by_itself.parameters == shared + 2 * own
         for name, of_members in by_itself.scores.items():
             assert beside.scores[name] == pytest.approx(of_members, abs=1e-4)
     assert len({run.scores["test"][member] for run in both for member in (0, 1)}) == 8
