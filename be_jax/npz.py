@@ -93,7 +93,7 @@ def _read(member: IO[bytes], size: int) -> np.ndarray:
     if count * dtype.itemsize != size - member.tell() or min(shape, default=0) < 0:
         raise ValueError(f"its header says {dtype}{list(shape)}, but it has {size - member.tell():,} bytes")
     array = np.empty(count, dtype)
-    view = memoryview(array.view(np.uint8)) if array.nbytes else memoryview(b"")
+    view = memoryview(array.view(np.uint8)) if array.nbytes else memoryview(b"")  # type: ignore[arg-type]
     for start in range(0, len(view), _AT_ONCE):
         part = view[start : start + _AT_ONCE]
         if member.readinto(part) != len(part):  # type: ignore[attr-defined]

@@ -93,7 +93,7 @@ def save(
 @contextmanager
 def _without_locations() -> Iterator[None]:
     """Programs are lowered without the lines that they come from, which name folders of this machine."""
-    limit = jax.config.jax_traceback_in_locations_limit
+    limit = jax.config.jax_traceback_in_locations_limit  # type: ignore[attr-defined]
     jax.config.update("jax_traceback_in_locations_limit", 0)
     try:
         yield
