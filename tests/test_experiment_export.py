@@ -55,7 +55,7 @@ def test_it_predicts_what_the_run_predicted(study, tmp_path, method, seed, runs)
     labels = np.load(folder / "single" / "seed_0" / "predictions.npz")["validation/labels"]
     temperature = float(metrics.fit_temperature(predictions["validation"], labels))
     assert metadata["temperature"] == pytest.approx(temperature)
-    assert metadata["largest_difference"] < 1e-6
+    assert metadata["largest_difference"] < 5e-6  # programs of other batch sizes round otherwise
     assert metadata["about"]["seeds"] == list(runs[1:])
     found = exported.load(path)(images[:50])["log_probs"]
     wanted = metrics.mixture(metrics.temper(predictions["test"][:, :50], temperature))
