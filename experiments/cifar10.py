@@ -102,6 +102,8 @@ class Config:
       dtype: of the computation; parameters and statistics are float32.
       dropout_rate: of `mc_dropout`, in training and at prediction; the other methods have none.
       train: the training protocol.
+      learning_rates: of methods that have one of their own, chosen on validation data by `experiments.learning_rates`;
+        the others have that of `train`.
       train_size: training images to use; all that are not for validation where it is not given.
       validation_size: images held out for the choice of weights and the temperature.
       shift: "cifar10_c" (the published files, from TFDS) or "generated" (after their definitions).
@@ -125,6 +127,7 @@ class Config:
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     dropout_rate: float = 0.1
     train: TrainConfig = PUBLISHED
+    learning_rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
     train_size: int | None = None
     validation_size: int = 5000
     shift: Literal["cifar10_c", "generated"] = "cifar10_c"
@@ -140,6 +143,12 @@ class Config:
     def __post_init__(self) -> None:
         check_chosen("methods", self.methods, tuple(name for name in methods.TABLE if name != "deep_ensemble"))
         check_chosen("severities", self.severities, range(1, 6))
+        check(
+            set(self.learning_rates) <= set(methods.TABLE) and all(rate > 0 for rate in self.learning_rates.values()),
+            "learning_rates",
+            dict(self.learning_rates),
+            f"numbers > 0, of some of {', '.join(methods.TABLE)}",
+        )
         known_corruptions = tuple(COLOUR_CORRUPTIONS) if self.shift == "generated" else cifar10_c_corruptions()
         check(
             len(set(self.corruptions)) == len(self.corruptions) and set(self.corruptions) <= set(known_corruptions),
@@ -205,8 +214,10 @@ def build_method(config: Config, name: str) -> Planned:
     )
     model: Any = NETWORKS[config.network](dtype=dtype)
     seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
+    rate = config.learning_rates.get(name, config.train.learning_rate)
+    train = row.trained_with(dataclasses.replace(config.train, learning_rate=rate))
     try:
-        return Planned(name, row.build(model, options), row.trained_with(config.train), seeds)
+        return Planned(name, row.build(model, options), train, seeds)
     except ValueError as error:
         raise ConfigError(f"{name}: {error}") from error
 

@@ -1,0 +1,54 @@
+"""The choice of learning rates: what is trained, by which schedule, and which rate is taken."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from be_jax.config import ConfigError
+from be_jax.data import from_arrays
+from experiments import cifar10, learning_rates
+from experiments.learning_rates import Config, best, measure, study_at
+
+
+@pytest.fixture
+def data(monkeypatch):
+    """Random images, which no network can learn to recognise on the validation set."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(300) % 10
+    made = from_arrays(images[:200], labels[:200], images[200:], labels[200:], num_classes=10)
+    monkeypatch.setattr(cifar10, "load_data", lambda config: made)
+    return made
+
+
+def test_the_schedule_is_the_study_s_shortened_and_the_seed_is_none_of_its_own(data):
+    study = study_at(Config(), 0.2)
+    assert [(m.train.epochs, m.train.milestones, m.train.learning_rate) for m in study.methods] == [
+        (25, (8, 16), 0.2)
+    ] * 5
+    assert all(m.seeds == (learning_rates.SEED,) for m in study.methods)
+    of_study = cifar10.PRESETS["cpu"]
+    assert learning_rates.SEED not in (*range(of_study.pool_size), *of_study.seeds)
+
+
+def test_a_rate_that_is_far_too_large_is_not_chosen(data, tmp_path):
+    nlls = measure(Config("smoke", out=tmp_path, methods=("single",), rates=(1e-3, 1e-2, 1e6), shorten=1))
+    assert best(nlls["single"]) < 1
+    assert nlls["single"][1e6] > 0.9 * math.log(10)
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.2), (0.1, 0.1, 0.2), (0.1, 0.0, 0.2)])
+def test_fewer_than_three_rates_are_refused(rates):
+    with pytest.raises(ConfigError, match="at least three different numbers > 0"):
+        Config(rates=rates)
+
+
+def test_a_method_has_the_study_s_rate_unless_it_has_one_of_its_own():
+    config = cifar10.parse(["--preset", "cpu", "--learning-rates", "batch_ensemble", "0.05"])
+    rates = {name: cifar10.build_method(config, name).train.learning_rate for name in config.methods}
+    assert rates["batch_ensemble"] == 0.05
+    assert {rate for name, rate in rates.items() if name != "batch_ensemble"} == {0.1}
+    with pytest.raises(ConfigError, match="learning_rates must be"):
+        dataclasses.replace(config, learning_rates={"batch_ensembles": 0.05})
