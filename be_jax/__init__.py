@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         mc_dropout,
         norm_ensemble,
         single,
+        snapshot,
     )
     from be_jax.ensemble import Ensemble, count_parameters
     from be_jax.nn import fast_init, models, rank1
@@ -42,6 +43,7 @@ __all__ = [
     "norm_ensemble",
     "rank1",
     "single",
+    "snapshot",
     "train_only",
     "train_step",
 ]
@@ -60,6 +62,7 @@ __getattr__, __dir__ = lazy(
             "mc_dropout",
             "norm_ensemble",
             "single",
+            "snapshot",
         ),
         "ensemble": ("Ensemble", "count_parameters"),
         "metrics": (),

@@ -78,8 +78,15 @@ class TrainConfig:
         )
         check(ascending, "milestones", self.milestones, "ascending epochs >= 1")
 
-    def check_fits(self, *, examples: int, members: int, devices: int) -> None:
-        """Raises ConfigError unless batches of `batch_size` can be cut from `examples`, for `members` and `devices`."""
+    def check_fits(self, *, examples: int, members: int, devices: int, cycles: int = 0) -> None:
+        """Raises ConfigError unless batches of `batch_size` can be cut from `examples`, for `members` and `devices`.
+
+        And, where a method keeps the ends of `cycles` of the learning rate, unless epochs can be cut into them.
+        """
+        if cycles:
+            check(self.epochs >= cycles, "epochs", self.epochs, f"at least {cycles}, one for each snapshot")
+            check(self.keep == "last", "keep", self.keep, "'last': snapshots are the ends of cycles")
+            check(self.patience == 0, "patience", self.patience, "0: snapshots are the ends of cycles")
         if self.batch_size > examples:
             raise ConfigError(f"batch_size={self.batch_size} exceeds the {examples} training examples")
         parts = devices * (members if self.batch_mode == "split" else 1)

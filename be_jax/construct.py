@@ -3,6 +3,7 @@
 A module is one of `flax.linen`; or one of `flax.nnx`, or a function `rngs -> module` that makes one (`be_jax.nn.nnx`).
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -188,6 +189,19 @@ def deep_ensemble(model: nn.Module, members: int) -> Ensemble:
       ValueError: `members` < 1.
     """
     return Ensemble(as_linen(model, drawn=True), members, frozenset({"params", "batch_stats"}))
+
+
+def snapshot(model: nn.Module, members: int) -> Ensemble:
+    """One network at the ends of `members` cycles of its learning rate (Huang et al. 2017, arXiv 1704.00109).
+
+    An epoch loop keeps them (`be_jax.train.make_trainer`): epochs are cut into m cycles, in each of which the learning
+    rate falls from its start to 0 along half a cosine, and member k is the network at the end of cycle k. In a loop of
+    your own, train `single(model)`, and stack what you keep for `deep_ensemble(model, m).predict`.
+
+    Raises:
+      ValueError: `members` < 1.
+    """
+    return dataclasses.replace(deep_ensemble(model, members), snapshots=True)
 
 
 def _sharing(model: nn.Module, members: int, lift: Lift, norm: str) -> Ensemble:

@@ -14,6 +14,7 @@ and everything after it is the same code.
 | last_layer     | all but these        | `fast`: the parameters of the chosen layers | the head                       |
 | masksembles    | all                  | `masks`, fixed                              | which units                    |
 | deep_ensemble  |                      | `params`, whole                             | everything                     |
+| snapshot       |                      | `params`, whole                             | the cycle of training          |
 """
 
 import dataclasses
@@ -55,6 +56,7 @@ class Ensemble:
       own: which of the model's parameters each member has for itself, in `fast`.
       norm_over_members: whether batch-normalisation statistics are taken over all members' examples together.
       samples_at_prediction: whether members are dropout samples of one network (which then trains as one member).
+      snapshots: whether members are one network, `trainee`, at the ends of m cycles of its learning rate.
       data_axis: name of the mapped axis over which every batch is split, inside `pmap`; None elsewhere.
     """
 
@@ -65,6 +67,7 @@ class Ensemble:
     own: Own | None = None
     norm_over_members: bool = False
     samples_at_prediction: bool = False
+    snapshots: bool = False
     data_axis: str | None = None
 
     def __post_init__(self) -> None:
@@ -77,8 +80,20 @@ class Ensemble:
 
     @property
     def train_members(self) -> int:
-        """Members that a training step sees: 1 for MC dropout, whose members exist only at prediction."""
-        return 1 if self.samples_at_prediction else self.members
+        """Members that a training step sees: 1 for MC dropout and snapshots, which train one network."""
+        return 1 if self.samples_at_prediction or self.snapshots else self.members
+
+    @property
+    def cycles(self) -> int:
+        """Of the learning rate, at whose ends the members are kept: m for snapshots, and 0 for all else."""
+        return self.members if self.snapshots else 0
+
+    @property
+    def trainee(self) -> "Ensemble":
+        """What a training step sees: of snapshots the one network; of every other method the ensemble itself."""
+        if not self.snapshots:
+            return self
+        return dataclasses.replace(self, members=1, per_member=frozenset(), norm_over_members=True, snapshots=False)
 
     def is_per_member(self, collection: str) -> bool:
         """Whether the arrays of this collection have a leading axis of members."""

@@ -82,7 +82,7 @@ def fit(
     devices = list(devices or devices_of_hosts())
     images, labels = train
     shares = len(devices) if spread == "batch" else 1
-    config.check_fits(examples=len(labels), members=ensemble.train_members, devices=shares)
+    config.check_fits(examples=len(labels), members=ensemble.train_members, devices=shares, cycles=ensemble.cycles)
     axis_name = DATA_AXIS if spread == "batch" else None
     trainer = make_trainer(ensemble, config, len(labels), preprocess, axis_name, augment)
     of_seeds = partial(_of_seeds, seeds=len(folders), devices=len(devices), spread=spread)

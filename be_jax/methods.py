@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config")
 
-Training = Literal["pool", "joint", "samples"]
-"""How members come about: as independent networks, each trained alone ("pool"); together, in one program ("joint"); or
-as samples of one network ("samples").
+Training = Literal["pool", "joint", "samples", "cycles"]
+"""How members come about: as independent networks, each trained alone ("pool"); together, in one program ("joint"); as
+samples of one network ("samples"); or as one network at the ends of cycles of its learning rate ("cycles").
 """
 
 
@@ -222,6 +222,13 @@ _ROWS = (
         "ensemble of narrow networks",
         Style(_GREEN, "<", ":"),
         lambda model, o: be_jax.deep_ensemble(be_jax.models.widen(model, 1 / math.sqrt(o.members)), o.members),
+    ),
+    Method(
+        "snapshot",
+        "snapshots of one training",
+        Style(_GREEN, ">", "-."),
+        lambda model, o: be_jax.snapshot(model, o.members),
+        training="cycles",
     ),
 )
 

@@ -1,5 +1,6 @@
 """Optimisers: one rule for each group of weights, told apart by collection and name."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -8,17 +9,25 @@ import optax
 from be_jax.config import TrainConfig
 
 
-def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTransformation:
+def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -> optax.GradientTransformation:
     """The optimiser of a tree `{"params": ..., "fast": ...}`, one of which may be absent.
+
+    With `cycles`, the learning rate falls so many times along half a cosine, instead of being cut at milestones.
 
     Kernels decay; fast weights (r, s and the members' biases) have a learning rate, and r and s a decay, of their own;
     nothing else decays. Adam adds the decay to the gradient, as the study's optimiser does.
     """
 
     def rule(learning_rate: float, weight_decay: float) -> optax.GradientTransformation:
-        schedule = optax.piecewise_constant_schedule(
-            learning_rate, {epoch * steps_per_epoch: config.decay_factor for epoch in config.milestones}
-        )
+        cuts = {epoch * steps_per_epoch: config.decay_factor for epoch in config.milestones}
+        schedule = optax.piecewise_constant_schedule(learning_rate, cuts)
+        if cycles:
+            ends = [end_of_cycle(config.epochs, cycles, k) for k in range(-1, cycles)]
+            falls = [
+                optax.cosine_decay_schedule(learning_rate, (end - start) * steps_per_epoch)
+                for start, end in itertools.pairwise(ends)
+            ]
+            schedule = optax.join_schedules(falls, [end * steps_per_epoch for end in ends[1:-1]])
         direction = optax.scale_by_adam() if config.optimizer == "adam" else optax.trace(decay=0.9, nesterov=True)
         decay = optax.add_decayed_weights(weight_decay) if weight_decay else optax.identity()
         return optax.chain(decay, direction, optax.scale_by_learning_rate(schedule))
@@ -31,6 +40,11 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientT
         "fast_bias": rule(fast_learning_rate, 0.0),
     }
     return optax.multi_transform(rules, group_of_each)
+
+
+def end_of_cycle(epochs: int, cycles: int, cycle: int) -> int:
+    """Epochs that are done when a cycle (0, 1, ...) ends; those of all cycles differ by at most one."""
+    return epochs * (cycle + 1) // cycles
 
 
 FAST = ("r", "s", "mask", "a", "b", "x_scale", "y_scale")

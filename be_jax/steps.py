@@ -44,7 +44,16 @@ def create_state(
     x: jax.Array,
     trained: Variables | None = None,
 ) -> State:
-    """The state at the start, for inputs like `x [b, ...]`; `trained`, and what is raised, as in `ensemble.init`."""
+    """The state at the start, for inputs like `x [b, ...]`; `trained`, and what is raised, as in `ensemble.init`.
+
+    Snapshots, which no step alone can make, are refused by a ValueError.
+    """
+    if ensemble.snapshots:
+        raise ValueError(
+            "snapshots are one network, kept at the end of each cycle of its learning rate: train single(model), keep "
+            "state.variables at each end, and predict by deep_ensemble(model, members) from jax.tree.map(lambda *a: "
+            "jnp.stack(a), *kept)"
+        )
     variables = ensemble.init(key, x, trained)
     weights = {collection: value for collection, value in variables.items() if collection in TRAINED}
     statistics = {collection: value for collection, value in variables.items() if collection not in TRAINED}

@@ -17,7 +17,7 @@ from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.optim import make_optimizer
+from be_jax.optim import end_of_cycle, make_optimizer
 from be_jax.repulsion import repulsion
 from be_jax.steps import State, create_state
 
@@ -40,7 +40,7 @@ class RunState(NamedTuple):
     """One run of one seed: what is being trained, the weights to keep, and whether to go on.
 
     `kept` are the variables of the last epoch, or those of the lowest validation loss (`TrainConfig.keep`), of epoch
-    `kept_epoch`.
+    `kept_epoch`; of snapshots, `[m, ...]`, those of the last epoch of each cycle.
 
     `status` is RUNNING, STOPPED (no improvement for `patience` epochs) or DIVERGED (the loss was not finite at step
     `diverged_step`, or the validation loss after so many steps). A run that is not RUNNING, or has trained all its
@@ -117,7 +117,8 @@ def make_trainer(
     Raises:
       ValueError: the examples do not fill `steps_per_epoch` batches, or there is repulsion without classes.
     """
-    ensemble = ensemble.split_over(axis_name)
+    cycles = ensemble.cycles
+    ensemble = ensemble.trainee.split_over(axis_name)
     filled = num_examples // config.batch_size
     steps = filled if steps_per_epoch is None else steps_per_epoch
     if not 1 <= steps <= filled:
@@ -125,13 +126,16 @@ def make_trainer(
         raise ValueError(f"an epoch of {steps} steps: {fill}")
     if config.repulsion and likelihood is not CATEGORICAL:
         raise ValueError(f"repulsion={config.repulsion} is between class probabilities, which this likelihood has not")
-    optimizer = make_optimizer(config, steps)
+    optimizer = make_optimizer(config, steps, cycles)
     members = ensemble.train_members
 
     def init(seed: jax.Array, images: jax.Array) -> RunState:
         train = create_state(ensemble, optimizer, key_for(seed, Purpose.INIT), preprocess(images))
         infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
-        return RunState(train, train.variables, zero, infinity, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
+        kept = train.variables
+        if cycles:
+            kept = jax.tree.map(lambda a: jnp.broadcast_to(a, (cycles, *a.shape)), kept)
+        return RunState(train, kept, zero, infinity, infinity, zero, zero, jnp.int32(RUNNING), jnp.int32(-1))
 
     def loss(weights: Any, statistics: Any, x: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, Any]:
         outputs, updates = ensemble.apply(
@@ -218,7 +222,7 @@ def make_trainer(
     ) -> tuple[RunState, EpochMetrics]:
         state, losses = train_epoch(seed, run.epoch, run.train, images, labels)
         validation_nll, validation_accuracy = mean_over(validation, seed, run.epoch, state, of_mixture)
-        after = _after_epoch(run, state, losses, validation_nll, config)
+        after = _after_epoch(run, state, losses, validation_nll, config, cycles)
         running = is_running(run, config)
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), after, run)
         return after, EpochMetrics(losses.mean(), validation_nll, validation_accuracy)
@@ -275,7 +279,7 @@ def shard_of(a: jax.Array, axis_name: str | None, axis: int = -1) -> jax.Array:
 
 
 def _after_epoch(
-    run: RunState, state: State, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig
+    run: RunState, state: State, losses: jax.Array, validation_nll: jax.Array, config: TrainConfig, cycles: int
 ) -> RunState:
     """Which weights to keep, and whether to stop early: an improvement of less than `min_delta` is none."""
     better = validation_nll < run.best_loss
@@ -285,11 +289,19 @@ def _after_epoch(
     exhausted = (stale_epochs >= config.patience) if config.patience else jnp.bool_(False)
 
     steps = losses.shape[0]
+    ends = [end_of_cycle(config.epochs, cycles, k) for k in range(cycles)]
+
+    def kept(new: jax.Array, old: jax.Array) -> jax.Array:
+        if not cycles:
+            return jnp.where(keep, new, old)
+        still = run.epoch < jnp.array(ends)  # the network is the member of this cycle, and of those to come
+        return jnp.where(still.reshape(-1, *(1,) * new.ndim), new[None], old)
+
     finite = jnp.append(jnp.isfinite(losses), jnp.isfinite(validation_nll))
     diverged = ~finite.all()
     return RunState(
         train=state,
-        kept=jax.tree.map(lambda new, old: jnp.where(keep, new, old), state.variables, run.kept),
+        kept=jax.tree.map(kept, state.variables, run.kept),
         kept_epoch=jnp.where(keep, run.epoch, run.kept_epoch),
         best_loss=jnp.where(better, validation_nll, run.best_loss),
         stale_from_loss=jnp.where(improved, validation_nll, run.stale_from_loss),

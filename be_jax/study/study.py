@@ -121,7 +121,12 @@ class Study:
         examples = len(self.data.train.labels)
         for method in self.methods:
             check_model(method, self.data, self.preprocess)
-            method.train.check_fits(examples=examples, members=method.ensemble.train_members, devices=shares)
+            method.train.check_fits(
+                examples=examples,
+                members=method.ensemble.train_members,
+                devices=shares,
+                cycles=method.ensemble.cycles,
+            )
             for seed in method.seeds:
                 config = run_config(self.identity, method.name, seed)
                 check_folder(seed_folder(self.folder / method.name, seed), config, self.defaults)

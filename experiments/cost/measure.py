@@ -96,8 +96,8 @@ def costs(name: str, network: Network, method: methods.Method, dtype: str, setti
         network=name,
         method=method.name,
         dtype=dtype,
-        parameters=count_parameters(subject.state.train.variables),
-        variable_bytes=_bytes(subject.state.train.variables),
+        parameters=count_parameters(subject.state.kept),
+        variable_bytes=_bytes(subject.state.kept),
         checkpoint_bytes=_bytes(subject.state),
         prediction=predict.counted(),
         step=step.counted(),
@@ -114,7 +114,7 @@ def _timed(record: Costs, subject: "_Subject", predict: "_Run", step: "_Run", se
     seconds = partial(timed, rounds=settings.rounds, at_most_s=settings.at_most_s)
     try:
         initial = jax.block_until_ready(jax.jit(subject.trainer.init)(jnp.uint32(0), _noise(1, subject.input_shape)))
-        variables = initial.train.variables
+        variables = initial.kept
         return dataclasses.replace(
             record,
             prediction=dataclasses.replace(record.prediction, seconds=seconds(predict.repeat(variables))),
@@ -178,7 +178,7 @@ class _Subject:
             return self._ensemble.predict(variables, x, key_for(jnp.uint32(0), Purpose.PREDICT))
 
         data = (_noise(batch or self._settings.batch, self.input_shape),)
-        return _Run(predict, self.state.train.variables, data, False, self._settings.times)
+        return _Run(predict, self.state.kept, data, False, self._settings.times)
 
     def training_step(self) -> _Run:
         def step(state: Any, x: jax.Array, labels: jax.Array, rows: jax.Array) -> Any:
