@@ -16,8 +16,7 @@ from scipy.special import logsumexp
 from be_jax import metrics
 from be_jax.audit.task import Predictions
 from be_jax.metrics import regression
-from be_jax.stats.config import OOD
-from be_jax.stats.scores import (
+from be_jax.scores.blocks import (
     BLOCKS,
     Scores,
     auroc_without_blocks,
@@ -26,6 +25,7 @@ from be_jax.stats.scores import (
     mean_without_blocks,
     of_set,
 )
+from be_jax.stats.config import OOD
 
 LEVELS = np.arange(1, 20) / 20
 """Quantiles of the calibration curve."""

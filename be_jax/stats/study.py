@@ -9,6 +9,7 @@ import numpy as np
 
 from be_jax.files import seed_folder
 from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResult
+from be_jax.scores import Predictions, score_run
 from be_jax.stats import controls
 from be_jax.stats.config import JudgeConfig
 from be_jax.stats.convergence import undertrained as not_trained
@@ -17,7 +18,6 @@ from be_jax.stats.judge import Progress, Samples, judge, silently
 from be_jax.stats.judgement import Judgement
 from be_jax.stats.of_results import about, judged_names, notes_on, seeds_factor, seeds_of, weights_of
 from be_jax.stats.sample import Sample, of_seeds
-from be_jax.stats.scores import Predictions, score_run
 from be_jax.stats.weights import Weights
 
 Load = Callable[[str, int], Predictions]

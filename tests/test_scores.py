@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from stats_fakes import draw_networks, world
 
+from be_jax.scores import blocks as scores
 from be_jax.scores import score_predictions
-from be_jax.stats import score_run, scores
+from be_jax.stats import score_run
 
 EXAMPLES = 330
 

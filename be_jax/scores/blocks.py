@@ -12,8 +12,10 @@ import jax
 import numpy as np
 
 from be_jax import metrics
-from be_jax.scores import temperature_of
-from be_jax.stats.config import OOD
+from be_jax.scores.of_run import temperature_of
+
+OOD = "ood"
+"""The set that is the mean over all out-of-distribution sets, as `shift` is over all shifted ones."""
 
 BLOCKS = 50
 """Blocks of examples: 49 degrees of freedom, so that seeds, of which there are few, decide the quantiles."""
