@@ -28,8 +28,9 @@ Predict = Callable[[Variables, int, str, np.ndarray], np.ndarray]
 def make_predict(ensemble: Ensemble, preprocess: Preprocess, devices: Sequence[jax.Device] | None = None) -> Predict:
     """A function from (variables, seed, set's name, images `[n, ...]`) to log-probabilities `[m, n, c]` on the host.
 
-    Chunks have one shape, so that sets of all sizes share one program, and devices share each chunk. MC dropout's masks
-    are a function of the seed, the set's name and the chunk.
+    Chunks are of `CHUNK` images, the last one padded, and of a smaller set there is one of its own size: sets of one
+    size share a program, and devices share each chunk. MC dropout's masks are a function of the seed, the set's name,
+    the chunk and the image's place in it; not of the padding.
 
     Args:
       ensemble: whose `predict` is called.
@@ -38,7 +39,6 @@ def make_predict(ensemble: Ensemble, preprocess: Preprocess, devices: Sequence[j
     """
     devices = list(devices or devices_of_hosts())
     ensemble = ensemble.split_over(DATA_AXIS)
-    size = -(-CHUNK // len(devices)) * len(devices)
 
     def of_chunk(variables: Variables, images: jax.Array, seed: jax.Array, name: jax.Array, chunk: jax.Array) -> Any:
         key = jax.random.fold_in(key_for(seed, Purpose.PREDICT, chunk), name)
@@ -49,6 +49,7 @@ def make_predict(ensemble: Ensemble, preprocess: Preprocess, devices: Sequence[j
 
     def predict(variables: Variables, seed: int, name: str, images: np.ndarray) -> np.ndarray:
         count, parts = len(images), []
+        size = -(-min(count, CHUNK) // len(devices)) * len(devices)
         name_hash = np.uint32(zlib.crc32(name.encode()))
         for index, start in enumerate(range(0, count, CHUNK)):
             chunk = images[start : start + CHUNK]

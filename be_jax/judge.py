@@ -8,7 +8,7 @@ report, which opens with the answer. Where `weights.json` is there too, the weig
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from be_jax.report import predictions_in, write_report
 from be_jax.report.judged_tables import judged_tables
 from be_jax.report.terminal import fitted, print_answer
 from be_jax.results import StudyResult
-from be_jax.stats import JudgeConfig, Judgement, judge_study
+from be_jax.stats import JudgeConfig, Judgement, Scores, judge_study, score_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Config:
         return self.out or self.runs / "verdicts.json"
 
 
-def judge_folder(config: Config, console: Console | None = None) -> Judgement:
+def judge_folder(config: Config, console: Console | None = None, score: Callable[..., Scores] = score_run) -> Judgement:
     """Judges the study of a folder, prints the answer, and leaves verdicts and report in it.
 
     Raises:
@@ -65,6 +65,7 @@ def judge_folder(config: Config, console: Console | None = None) -> Judgement:
         config=config.judge,
         joint=config.joint,
         undertrained=config.undertrained,
+        score=score,
         progress=progress,
     )
     made = {"command": command("be_jax.judge"), "date": date.today().isoformat()}

@@ -7,6 +7,7 @@ from be_jax.judge import Config, judge_folder
 from be_jax.parallel import is_first_host
 from be_jax.report import predictions_in, print_tables, write_report
 from be_jax.results import StudyResult
+from be_jax.scores import ScoredOnce
 from be_jax.stats import Judgement
 from be_jax.study import Study, run_study
 from be_jax.study.progress import progress_bars
@@ -27,7 +28,8 @@ def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
       study: what to run.
       module: by which it was started, for the provenance.
     """
-    result = run_study(study, module)
+    scored = ScoredOnce()
+    result = run_study(study, module, scored.score_predictions)
     if not is_first_host():
         return result, None
     if not (study.folder / FILE).exists():
@@ -43,7 +45,7 @@ def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
         except ValueError as error:  # networks whose units cannot be matched, such as normalised by groups
             rich.print(f"Weights of members were not measured: {error}")
     try:
-        return result, judge_folder(Config(study.folder), Console())
+        return result, judge_folder(Config(study.folder), Console(), scored.score_run)
     except ValueError as error:
         print_tables(result)
         page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")

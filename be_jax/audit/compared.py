@@ -12,8 +12,8 @@ from be_jax.pool import OF_MEMBERS, disjoint, ensemble_of, score_pool
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.predictions import Load
 from be_jax.results import PoolRecord, RunRecord, StudyResult
+from be_jax.scores import BLOCKS
 from be_jax.stats import networks_of
-from be_jax.stats.scores import BLOCKS
 
 
 class References(NamedTuple):

@@ -16,16 +16,9 @@ from scipy.special import logsumexp
 from be_jax import metrics
 from be_jax.audit.task import Predictions
 from be_jax.metrics import regression
-from be_jax.stats.config import OOD
-from be_jax.stats.scores import (
-    BLOCKS,
-    Scores,
-    auroc_without_blocks,
-    blocks_of,
-    mean_over_sets,
-    mean_without_blocks,
-    of_set,
-)
+from be_jax.scores import OOD, Scores
+from be_jax.scores.blocks import BLOCKS, auroc_without_blocks, blocks_of, mean_without_blocks
+from be_jax.scores.of_run import mean_over_sets, of_set
 
 LEVELS = np.arange(1, 20) / 20
 """Quantiles of the calibration curve."""

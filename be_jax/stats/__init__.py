@@ -11,6 +11,7 @@ Of predictions in memory, from any framework (`score_run` says which arrays):
     judgement = judge(Samples({"method": method}, single=of_pool(networks, 1), deep_ensemble=of_pool(networks, 4)))
 """
 
+from be_jax.scores import Scores, score_run
 from be_jax.stats.claims import STATEMENTS, Stated, Verdict
 from be_jax.stats.config import FUNCTIONS, OOD, PARAMETERS, QUALITY, ROOT, WEIGHTS, Endpoint, JudgeConfig
 from be_jax.stats.controls import Control
@@ -22,7 +23,6 @@ from be_jax.stats.judgement import Judgement, MethodJudgement
 from be_jax.stats.of_results import difference, diversity_ratio, gain_recovered, judge_results, ratio_of_means
 from be_jax.stats.rows import Row, diversity_row, gain_row
 from be_jax.stats.sample import Sample, of_pairs, of_pool, of_seeds
-from be_jax.stats.scores import Scores, score_run
 from be_jax.stats.study import judge_study
 from be_jax.stats.weights import Weights
 

@@ -5,12 +5,10 @@ from typing import NamedTuple
 
 from be_jax.config import check
 from be_jax.metrics import registry
+from be_jax.scores import OOD
 
 PARAMETERS = "parameters"
 """The set of scores of weights."""
-
-OOD = "ood"
-"""The set that is the mean over all out-of-distribution sets, as `shift` is over all shifted ones."""
 
 ROOT = "root_"
 """Begins the name of a score's square root: on it what is quadratic in the members' differences becomes linear."""

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from be_jax.scores import Predictions, Scores
 from be_jax.stats.config import Endpoint, JudgeConfig
 from be_jax.stats.fieller import UNDEFINED, Interval
 from be_jax.stats.rows import gain_row
 from be_jax.stats.sample import Sample, of_pool
-from be_jax.stats.scores import Predictions, Scores
 
 NEGATIVE, POSITIVE = "identical members", "independent networks"
 EPISTEMIC_ROUNDING = 1e-6

@@ -16,10 +16,10 @@ from scipy.optimize import isotonic_regression
 
 from be_jax.metrics import registry
 from be_jax.pool import OF_MEMBERS
+from be_jax.scores import Predictions, Scores, score_run, set_names
 from be_jax.stats.config import OOD, Endpoint
 from be_jax.stats.jackknife import Statistic, covariances, quantile, weighted
 from be_jax.stats.sample import Sample, of_pool
-from be_jax.stats.scores import Predictions, Scores, score_run, set_names
 
 FEWEST_NETWORKS = 3
 SCALES = (

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResult
+from be_jax.scores import Scores
 from be_jax.stats.config import OOD, Endpoint, JudgeConfig
 from be_jax.stats.fieller import Interval, ratio
 from be_jax.stats.jackknife import quantile
@@ -13,7 +14,6 @@ from be_jax.stats.judgement import Judgement
 from be_jax.stats.means import Estimate
 from be_jax.stats.rows import Row, diversity_row, gain_row
 from be_jax.stats.sample import Sample, of_seeds
-from be_jax.stats.scores import Scores
 from be_jax.stats.weights import Weights
 
 NETWORKS = "networks"

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 
 from be_jax.pool import ensemble_of, subsets
+from be_jax.scores import Predictions, Scores, score_run
 from be_jax.stats.config import ROOT
 from be_jax.stats.jackknife import Statistic
-from be_jax.stats.scores import Predictions, Scores, score_run
 
 
 @dataclasses.dataclass(frozen=True)

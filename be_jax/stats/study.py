@@ -1,6 +1,5 @@
 """A finished study judged from its predictions."""
 
-import functools
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from be_jax.files import seed_folder
 from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResult
+from be_jax.scores import Predictions, Scores, score_run
 from be_jax.stats import controls
 from be_jax.stats.config import JudgeConfig
 from be_jax.stats.convergence import undertrained as not_trained
@@ -17,7 +17,6 @@ from be_jax.stats.judge import Progress, Samples, judge, silently
 from be_jax.stats.judgement import Judgement
 from be_jax.stats.of_results import about, judged_names, notes_on, seeds_factor, seeds_of, weights_of
 from be_jax.stats.sample import Sample, of_seeds
-from be_jax.stats.scores import Predictions, score_run
 from be_jax.stats.weights import Weights
 
 Load = Callable[[str, int], Predictions]
@@ -33,6 +32,7 @@ def judge_study(
     at_start: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     undertrained: Collection[str] | Mapping[str, str] = (),
     joint: bool = False,
+    score: Callable[..., Scores] = score_run,
     progress: Progress = silently,
 ) -> Judgement:
     """Judges every method of a finished study from its predictions.
@@ -51,6 +51,7 @@ def judge_study(
         folder where not given and there.
       undertrained: methods that are not judged, perhaps each with the reason, beside those whose curves say so.
       joint: whether deep ensembles that were trained as such are the reference, and not the pool's.
+      score: of predictions; `ScoredOnce().score_run` does not score again what was scored for the tables.
       progress: wraps what takes long.
 
     Raises:
@@ -64,6 +65,7 @@ def judge_study(
         at_start=at_start,
         undertrained=undertrained,
         joint=joint,
+        score=score,
         progress=progress,
     )
     pooled = samples.single.factor == samples.deep_ensemble.factor
@@ -80,6 +82,7 @@ def collect(
     at_start: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     undertrained: Collection[str] | Mapping[str, str] = (),
     joint: bool = False,
+    score: Callable[..., Scores] = score_run,
     progress: Progress = silently,
 ) -> tuple[Samples, StudyResult]:
     """What `judge_study` compares, and the study's result; arguments and errors as there."""
@@ -96,17 +99,16 @@ def collect(
     size, runs = members_of(result), seeds_of(result)
     pooled = not joint and len(runs.get(SINGLE, ())) > size
     _check(result, runs, pooled, size)
-    score = functools.cache(lambda method, seed: score_run(load(method, seed)))
     networks: list[Predictions] = [load(SINGLE, seed) for seed in runs[SINGLE]] if pooled or not joint else []
     if not pooled:
         networks = list(networks_of([load(DEEP_ENSEMBLE, seed) for seed in runs[DEEP_ENSEMBLE]]))
 
     def of(method: str, factor: str) -> Sample:
-        return of_seeds([score(method, seed) for seed in progress(runs[method], f"scoring {method}")], factor)
+        return of_seeds([score(load(method, seed)) for seed in progress(runs[method], f"scoring {method}")], factor)
 
     methods = {name: of(name, seeds_factor(name)) for name in judged_names(runs, pooled)}
     largest = min(len(networks) - 1, 2 * size)
-    curve = size_curve(networks, largest, {1, size}) if len(networks) >= FEWEST_NETWORKS else {}
+    curve = size_curve(networks, largest, {1, size}, score) if len(networks) >= FEWEST_NETWORKS else {}
     single = curve[1] if pooled else of(SINGLE, "single networks")
     deep = curve[size] if pooled else of(DEEP_ENSEMBLE, "deep ensembles")
     config = config or JudgeConfig()

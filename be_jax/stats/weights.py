@@ -11,9 +11,9 @@ import numpy as np
 
 from be_jax.files import write_atomically
 from be_jax.results import DEEP_ENSEMBLE, StudyResult
+from be_jax.scores import Scores
 from be_jax.stats.config import PARAMETERS
 from be_jax.stats.sample import Sample, of_pairs, of_seeds
-from be_jax.stats.scores import Scores
 
 MATCHED = "matched_"
 """Begins the names of scores after matching hidden units."""

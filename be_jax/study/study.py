@@ -21,10 +21,11 @@ from be_jax.evaluate import EvaluationSet
 from be_jax.identity import completed, defaults_of, identity_of
 from be_jax.npz import read_npz
 from be_jax.parallel import Spread, devices_of_hosts, is_first_host
-from be_jax.pool import score_pool
+from be_jax.pool import Score, score_pool
 from be_jax.provenance import provenance
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, PoolRecord, RunRecord, StudyResult
 from be_jax.runs import check_folder, exclusive, seed_folder
+from be_jax.scores import score_predictions
 from be_jax.study.progress import progress_bars
 from be_jax.study.training import Planned, check_model, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
@@ -132,17 +133,18 @@ class Study:
                 check_folder(seed_folder(self.folder / method.name, seed), config, self.defaults)
 
 
-def run_study(study: Study, module: str) -> StudyResult:
+def run_study(study: Study, module: str, score: Score = score_predictions) -> StudyResult:
     """Trains what is not finished, predicts and scores; returns the result and leaves it in the study's folder.
 
     Args:
       study: what to run.
       module: by which it was started, for the provenance.
+      score: from the predictions of a run, or of a deep ensemble of the pool, to `{set: {metric: value}}`.
     """
     study.check()
     with exclusive(study.folder):
-        records = _train(study)
-        pool = _score_pool(study, records)
+        records = _train(study, score)
+        pool = _score_pool(study, records, score)
     result = StudyResult(
         study.name,
         study.data.describe(),
@@ -160,7 +162,7 @@ def run_study(study: Study, module: str) -> StudyResult:
     return result
 
 
-def _train(study: Study) -> list[RunRecord]:
+def _train(study: Study, score: Score) -> list[RunRecord]:
     execution = study.execution
     if is_first_host():
         kind = execution.devices[0].device_kind
@@ -172,7 +174,7 @@ def _train(study: Study) -> list[RunRecord]:
             count = len(method.seeds)
             size = seeds_at_once(count, execution.together, execution.spread, len(execution.devices))
             for start in range(0, count, size):
-                records += _train_group(study, method, method.seeds[start : start + size], sets, progress)
+                records += _train_group(study, method, method.seeds[start : start + size], sets, progress, score)
     return records
 
 
@@ -182,6 +184,7 @@ def _train_group(
     seeds: Sequence[int],
     sets: Callable[[], Mapping[str, EvaluationSet]],
     progress: Progress,
+    score: Score,
 ) -> list[RunRecord]:
     shown = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
     name = f"{method.name}, {shown}"
@@ -206,6 +209,7 @@ def _train_group(
         spread=study.execution.spread,
         save_every_s=study.execution.save_every_s,
         on_epoch=on_epoch,
+        score=score,
         say=lambda message: progress.console.print(f"[yellow]{message}"),
     )
     epochs = max(record.epochs for record in records)
@@ -213,7 +217,7 @@ def _train_group(
     return records
 
 
-def _score_pool(study: Study, records: Sequence[RunRecord]) -> list[PoolRecord]:
+def _score_pool(study: Study, records: Sequence[RunRecord], score: Score) -> list[PoolRecord]:
     """Deep ensembles of every size up to twice `members`, from the networks of the pool that did not diverge.
 
     Shifted sets, which are the many, are scored for single networks and for as many as the other methods have.
@@ -228,5 +232,5 @@ def _score_pool(study: Study, records: Sequence[RunRecord]) -> list[PoolRecord]:
     sizes = range(1, min(len(whole), 2 * study.members) + 1)
     for size in track(sizes, description="scoring deep ensembles", disable=not is_first_host()):
         used = networks if size in (1, study.members) else few
-        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, score_pool(used, size)))
+        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, score_pool(used, size, score)))
     return pool

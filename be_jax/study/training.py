@@ -17,6 +17,7 @@ from be_jax.ensemble import Ensemble, Variables, count_parameters
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.fit import OnEpoch, fit
 from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
+from be_jax.pool import Score
 from be_jax.results import RunRecord, renamed
 from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
 from be_jax.scores import score_predictions
@@ -52,6 +53,7 @@ def run_method(
     spread: Spread = "batch",
     save_every_s: float = 30.0,
     on_epoch: OnEpoch = lambda *_: None,
+    score: Score = score_predictions,
     say: Report = print,
 ) -> list[RunRecord]:
     """Trains and evaluates `method` for every seed; a finished run is not touched, an interrupted one goes on.
@@ -71,6 +73,7 @@ def run_method(
       spread: whether devices share each batch, or each trains its own seeds.
       save_every_s: seconds between checkpoints.
       on_epoch: see `be_jax.fit.fit`.
+      score: from a run's predictions to `{set: {metric: value}}`.
       say: receives messages for the user.
     """
     check_model(method, data, preprocess)
@@ -109,7 +112,7 @@ def run_method(
                     run.save_predictions(predict_sets(predict, replicate(state.kept, devices), seed, evaluation_sets()))
                 run.log(_outcome(state))
             wait_for_hosts("the outcomes are written")
-        records |= {seed: read_record(method.name, seed, folders[seed]) for seed in wanted}
+        records |= {seed: read_record(method.name, seed, folders[seed], score) for seed in wanted}
     return [records[seed] for seed in seeds]
 
 
@@ -138,7 +141,7 @@ def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> Non
         raise ConfigError(f"{method.name}: the model gives {classes} classes, but the data have {data.num_classes}")
 
 
-def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
+def read_record(method: str, seed: int, run: RunFolder, score: Score = score_predictions) -> RunRecord:
     """The record of a finished run, with scores computed anew from its `predictions.npz`."""
     outcome = run.outcome()
     if outcome is None:
@@ -150,7 +153,7 @@ def read_record(method: str, seed: int, run: RunFolder) -> RunRecord:
         seed=seed,
         seconds=len(epochs) * statistics.median(line["seconds"] for line in epochs),
         epochs=len(epochs),
-        scores={} if diverged else score_predictions(run.load_predictions()),
+        scores={} if diverged else score(run.load_predictions()),
         curve=_curve(epochs),
         **renamed(outcome),
     )

@@ -1,11 +1,13 @@
 """Scores of a run on all examples and without each block: those that the package's metrics give of what is left."""
 
+import jax
 import numpy as np
 import pytest
 from stats_fakes import draw_networks, world
 
-from be_jax.scores import score_predictions
-from be_jax.stats import score_run, scores
+from be_jax.scores import ScoredOnce, examples, of_run, score_predictions, temperature_of
+from be_jax.scores import blocks as scores
+from be_jax.stats import score_run
 
 EXAMPLES = 330
 
@@ -55,7 +57,8 @@ def test_ties_in_an_auroc_count_half():
 
 
 def test_chunks_change_nothing(predictions, scored, monkeypatch):
-    monkeypatch.setattr(scores, "_CHUNK_SIZE", 100 * 30)
+    monkeypatch.setattr(examples, "SCORED_AT_ONCE", 100 * 30)
+    jax.clear_caches()
     for place, values in score_run(predictions).items():
         np.testing.assert_allclose(values, scored[place], rtol=2e-5, atol=1e-7)
 
@@ -70,7 +73,7 @@ def test_validation_gives_the_temperature_and_no_score(predictions, scored):
     assert {place for place in scored if place[1].endswith("_scaled")} == scored.keys() - raw.keys()
     for place, values in raw.items():
         np.testing.assert_array_equal(scored[place], values)
-    temperature = scores.temperature_of(predictions)
+    temperature = temperature_of(predictions)
     assert temperature == pytest.approx(score_predictions(predictions)["validation"]["temperature"])
 
 
@@ -80,7 +83,7 @@ def test_ood_is_the_mean_over_ood_sets(predictions, scored):
     for metric in ("auroc_max_probability", "epistemic"):
         mean = (both["ood/unseen", metric] + both["ood/other", metric]) / 2
         np.testing.assert_allclose(both["ood", metric], mean)
-    np.testing.assert_array_equal(both["ood/unseen", "epistemic"], scored["ood/unseen", "epistemic"])
+    np.testing.assert_allclose(both["ood/unseen", "epistemic"], scored["ood/unseen", "epistemic"], rtol=1e-6)
 
 
 def test_only_the_sets_that_are_asked_for_are_scored(predictions, scored):
@@ -102,3 +105,33 @@ def test_what_cannot_be_scored_is_refused(predictions):
         score_run({"test/log_probs": predictions["test/log_probs"][:, :49], "test/labels": np.zeros(49, int)})
     with pytest.raises(ValueError, match="set 'other' has no labels"):
         score_run(predictions | {"other/log_probs": predictions["test/log_probs"]})
+
+
+def test_scored_once_gives_both_without_a_second_pass(predictions, scored, monkeypatch):
+    once, expected = ScoredOnce(), score_predictions(predictions)
+    few = {name: array for name, array in predictions.items() if not name.startswith("shift/")}
+    means = once.score_predictions(predictions)
+    assert means.keys() == expected.keys()
+    for name, values in expected.items():
+        assert means[name] == pytest.approx(values, rel=2e-5)
+    once.score_predictions(few)
+    monkeypatch.setattr(of_run, "_score_sets", None)
+    assert once.score_predictions(dict(predictions))["test"]["nll"] == pytest.approx(expected["test"]["nll"])
+    for place, values in once.score_run(predictions).items():
+        np.testing.assert_allclose(values, scored[place], rtol=2e-5, atol=1e-7)
+    assert {name for name, _ in once.score_run(predictions, {"test", "ood/unseen"})} == {"test", "ood/unseen", "ood"}
+
+
+def test_other_predictions_are_scored_anew(predictions):
+    once = ScoredOnce()
+    other = predictions | {"test/labels": (predictions["test/labels"] + 1) % 10}
+    accuracies = [once.score_predictions(each)["test"]["accuracy"] for each in (predictions, other)]
+    assert accuracies[0] != accuracies[1]
+
+
+def test_sets_too_small_to_judge_by_are_scored_all_the_same(predictions):
+    few = {"test/log_probs": predictions["test/log_probs"][:, :49], "test/labels": predictions["test/labels"][:49]}
+    once = ScoredOnce()
+    assert 0 < once.score_predictions(few)["test"]["accuracy"] < 1
+    with pytest.raises(ValueError, match="a set of 49 examples is too small"):
+        once.score_run(few)
