@@ -22,9 +22,9 @@ if TYPE_CHECKING:
         single,
         snapshot,
     )
-    from be_jax.ensemble import Ensemble, count_parameters
+    from be_jax.ensemble import Ensemble
     from be_jax.nn import fast_init, models, rank1
-    from be_jax.steps import create_state, train_only, train_step
+    from be_jax.steps import count_parameters, create_state, train_only, train_step
 
 __all__ = [
     "Ensemble",
@@ -64,11 +64,11 @@ __getattr__, __dir__ = lazy(
             "single",
             "snapshot",
         ),
-        "ensemble": ("Ensemble", "count_parameters"),
+        "ensemble": ("Ensemble",),
         "metrics": (),
         "nn.fast_init": (),
         "nn.models": (),
         "nn.rank1": (),
-        "steps": ("create_state", "train_only", "train_step"),
+        "steps": ("count_parameters", "create_state", "train_only", "train_step"),
     },
 )

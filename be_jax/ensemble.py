@@ -163,7 +163,7 @@ class Ensemble:
 
         at_once = jax.vmap(
             one,
-            in_axes=(self._axes(variables), 0 if x_per_member else None, 0),
+            in_axes=({c: 0 if self.is_per_member(c) else None for c in variables}, 0 if x_per_member else None, 0),
             out_axes=(0, None, 0),
             axis_name=MEMBER_AXIS,
             axis_size=members,
@@ -294,15 +294,6 @@ class Ensemble:
         """
         apart = all(self.is_per_member(collection) for collection in variables)
         return apart and any(leaf.ndim == 5 for leaf in jax.tree.leaves(variables["params"]))
-
-    def _axes(self, collections: Mapping[str, Any]) -> dict[str, int | None]:
-        return {collection: 0 if self.is_per_member(collection) else None for collection in collections}
-
-
-def count_parameters(variables: Variables) -> int:
-    """Trained numbers: the sizes of `params` and `fast`, over all members."""
-    trained = {collection: variables[collection] for collection in ("params", "fast") if collection in variables}
-    return sum(leaf.size for leaf in jax.tree.leaves(trained))
 
 
 def _first(tree: Any) -> Any:

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from be_jax.batches import shard_of
 from be_jax.ensemble import Ensemble, Variables
 from be_jax.keys import Purpose, key_for
 from be_jax.parallel import DATA_AXIS, devices_of_hosts, on_devices
-from be_jax.train import Preprocess, shard_of
+from be_jax.train import Preprocess
 
 CHUNK = 1000
 

@@ -34,6 +34,12 @@ class State(NamedTuple):
         return {**self.weights, **self.statistics}
 
 
+def count_parameters(variables: Variables) -> int:
+    """Trained numbers: the sizes of `params` and `fast`, over all members."""
+    trained = {collection: variables[collection] for collection in TRAINED if collection in variables}
+    return sum(leaf.size for leaf in jax.tree.leaves(trained))
+
+
 Step = Callable[[State, jax.Array, jax.Array, jax.Array], tuple[State, jax.Array]]
 
 

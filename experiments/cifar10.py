@@ -26,37 +26,31 @@ from typing import Annotated, Any, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import tyro
 from rich.progress import Progress
 
 from be_jax import methods, models
-from be_jax.config import ConfigError, TrainConfig, check
+from be_jax.config import TrainConfig, check
 from be_jax.data import (
     COLOUR_CORRUPTIONS,
-    Examples,
     StudyData,
     as_float,
     check_available,
     cifar10_c,
     cifar10_c_corruptions,
     crop_and_flip,
-    in_colour,
-    load_split,
-    shifted_sets,
     split,
     standardise,
     tfds_study,
-    uniform_noise,
 )
 from be_jax.evaluate import EvaluationSet
-from be_jax.keys import Purpose, key_for
 from be_jax.parallel import Hosts, connect
 from be_jax.results import StudyResult
 from be_jax.run import conclude
 from be_jax.study import Execution, Planned, Study
 from experiments import command_line
-from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, use_compilation_cache
+from experiments.cifar10_data import FAR_OOD, far_ood, generated_shift
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, planned, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of the 50,000 training images
 
@@ -69,9 +63,6 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
     "resnet18": models.ResNet18,
     "wrn28_10": models.WideResNet28x10,
 }
-FAR_OOD = ("mnist_in_colour", "uniform_noise")
-"""Sets made here; every other OOD set is a name in TFDS."""
-
 PUBLISHED = TrainConfig(
     epochs=75,
     batch_size=128,
@@ -205,21 +196,16 @@ PRESETS: Mapping[str, Config] = {
 
 def build_method(config: Config, name: str) -> Planned:
     """The method with its training protocol and its seeds."""
-    row, dtype = methods.find(name), jnp.dtype(config.dtype)
     options = methods.Options(
         members=config.members,
         init_std=config.init_std,
         input_shape=(32, 32, 3),
         dropout_rate=config.dropout_rate,
     )
-    model: Any = NETWORKS[config.network](dtype=dtype)
-    seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
+    model = NETWORKS[config.network](dtype=jnp.dtype(config.dtype))
     rate = config.learning_rates.get(name, config.train.learning_rate)
-    train = row.trained_with(dataclasses.replace(config.train, learning_rate=rate))
-    try:
-        return Planned(name, row.build(model, options), train, seeds)
-    except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from error
+    train = dataclasses.replace(config.train, learning_rate=rate)
+    return planned(name, model, options, train, tuple(range(config.pool_size)) if name == "single" else config.seeds)
 
 
 def load_data(config: Config) -> StudyData:
@@ -229,7 +215,7 @@ def load_data(config: Config) -> StudyData:
         shifted = [f"cifar10_corrupted/{name}_{k}" for name in _corruptions(config) for k in config.severities]
         check_available(shifted, config.data_dir)
     data = tfds_study("cifar10", from_tfds, data_dir=config.data_dir, validation_size=config.validation_size)
-    made = {name: _far_ood(config, name) for name in config.ood if name in FAR_OOD}
+    made = {name: far_ood(name, config.data_dir) for name in config.ood if name in FAR_OOD}
     train, available = data.train, len(data.train.labels)
     if config.train_size is not None:
         fits = config.train_size <= available
@@ -237,12 +223,6 @@ def load_data(config: Config) -> StudyData:
         (train,) = split(data.train, (config.train_size,))
     ood = {name: made[name] if name in made else data.ood[name] for name in config.ood}
     return dataclasses.replace(data, train=train, ood=ood)
-
-
-def _far_ood(config: Config, name: str) -> np.ndarray:
-    if name == "mnist_in_colour":
-        return in_colour(load_split("mnist", "test", config.data_dir).images[:2000])
-    return uniform_noise(1000)
 
 
 def preprocess(images: jax.Array) -> jax.Array:
@@ -253,26 +233,19 @@ def preprocess(images: jax.Array) -> jax.Array:
 def evaluation_sets(config: Config, data: StudyData, progress: Progress) -> Mapping[str, EvaluationSet]:
     """Validation, test, corrupted (the same for every seed and method) and out-of-distribution sets."""
     sets = {"validation": EvaluationSet(*data.validation), "test": EvaluationSet(*data.test)}
-    total = len(_corruptions(config)) * len(config.severities)
-    shifted = progress.track(_shifted(config, data), total=total, description="corrupted test sets")
-    sets |= {f"shift/{name}": EvaluationSet(*examples) for name, examples in shifted}
+    corruptions = _corruptions(config)
+    if config.shift == "cifar10_c":
+        shifted = cifar10_c(config.data_dir, corruptions, config.severities)
+    else:
+        shifted = generated_shift(data.test, config.shift_size, corruptions, config.severities)
+    total = len(corruptions) * len(config.severities)
+    for name, examples in progress.track(shifted, total=total, description="corrupted test sets"):
+        sets[f"shift/{name}"] = EvaluationSet(*examples)
     return sets | {f"ood/{name}": EvaluationSet(images, None) for name, images in data.ood.items()}
 
 
 def _corruptions(config: Config) -> Sequence[str]:
     return config.corruptions or (tuple(COLOUR_CORRUPTIONS) if config.shift == "generated" else cifar10_c_corruptions())
-
-
-def _shifted(config: Config, data: StudyData) -> Any:
-    if config.shift == "cifar10_c":
-        return cifar10_c(config.data_dir, _corruptions(config), config.severities)
-    images, labels = data.test
-    if config.shift_size < len(labels):
-        ((images, labels),) = split(data.test, (config.shift_size,))
-    made = shifted_sets(
-        images, key_for(0, Purpose.CORRUPT), corruptions=_corruptions(config), severities=config.severities
-    )
-    return ((name, Examples(corrupted, labels)) for name, corrupted in made)
 
 
 def make_study(config: Config) -> Study:

@@ -1,4 +1,4 @@
-"""What the experiments share: presets on the command line, and the compilation cache."""
+"""What the experiments share: presets on the command line, planned methods, and the compilation cache."""
 
 import argparse
 import os
@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import tyro
 
-from be_jax.config import check
+from be_jax import methods
+from be_jax.config import ConfigError, TrainConfig, check
+from be_jax.study import Planned
 
 POOL_SEEDS_BELOW = 1000
 """Seeds of a pool's networks are 0, 1, ...; those of other methods begin here, so that no two runs share a start."""
@@ -27,6 +30,21 @@ def check_chosen(name: str, values: Sequence[Any], choices: Sequence[Any]) -> No
     """Raises ConfigError unless `values` are different ones of `choices`, at least one."""
     known = 0 < len(values) == len(set(values)) and set(values) <= set(choices)
     check(known, name, values, f"different ones of {', '.join(map(str, choices))}, at least one")
+
+
+def planned(
+    name: str, model: nn.Module, options: methods.Options, train: TrainConfig, seeds: tuple[int, ...]
+) -> Planned:
+    """The method of this name for a study, with its ensemble of `model` and its own fields of the protocol.
+
+    Raises:
+      ConfigError: the method cannot be made of the model.
+    """
+    row = methods.find(name)
+    try:
+        return Planned(name, row.build(model, options), row.trained_with(train), seeds)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def use_compilation_cache() -> None:

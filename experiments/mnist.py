@@ -25,7 +25,7 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import methods, models
-from be_jax.config import BatchMode, ConfigError, TrainConfig, check
+from be_jax.config import BatchMode, TrainConfig, check
 from be_jax.data import (
     CORRUPTIONS,
     StudyData,
@@ -41,7 +41,7 @@ from be_jax.results import StudyResult
 from be_jax.run import conclude
 from be_jax.study import Execution, Planned, Study
 from experiments import command_line
-from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, use_compilation_cache
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, parse_preset, planned, use_compilation_cache
 
 PIXEL_MEAN, PIXEL_STD = 0.1307, 0.3081  # of the 60,000 training images
 
@@ -141,18 +141,14 @@ def build_model(config: Config) -> nn.Module:
 
 def build_method(config: Config, name: str) -> Planned:
     """The method with its training protocol and its seeds."""
-    row = methods.find(name)
     options = methods.Options(
         members=config.members, rank=config.rank, init_std=config.init_std, input_shape=(28, 28, 1)
     )
-    train = row.trained_with(config.train)
+    train = config.train
     if name == "deep_ensemble":
         train = dataclasses.replace(train, batch_mode=config.deep_ensemble_batch_mode)
     seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
-    try:
-        return Planned(name, row.build(build_model(config), options), train, seeds)
-    except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from error
+    return planned(name, build_model(config), options, train, seeds)
 
 
 def load_data(config: Config) -> StudyData:

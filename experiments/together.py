@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from be_jax.config import TrainConfig
-from be_jax.ensemble import Ensemble, Variables, count_parameters
+from be_jax.ensemble import Ensemble, Variables
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
 from be_jax.results import RunRecord, Scores
+from be_jax.steps import count_parameters
 from be_jax.train import DIVERGED, STOPPED, EpochMetrics, Padded, RunState, is_running, make_trainer
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import be_jax
+from be_jax.batches import epoch_order
 from be_jax.config import TrainConfig
 from be_jax.data import as_float
 from be_jax.nn.models import cifar_resnet
 from be_jax.steps import State
-from be_jax.train import epoch_order, make_trainer
+from be_jax.train import make_trainer
 
 STEPS, BATCH = 30, 16
 CONFIG = TrainConfig(optimizer="sgd", learning_rate=0.05, weight_decay=5e-4, batch_size=BATCH, patience=0)

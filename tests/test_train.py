@@ -11,11 +11,12 @@ import optax
 import pytest
 
 import be_jax
+from be_jax.batches import epoch_order
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.fit import pad
 from be_jax.nn.models import MLP
 from be_jax.optim import group_of_each, make_optimizer
-from be_jax.train import DIVERGED, RUNNING, STOPPED, EpochMetrics, epoch_order, make_trainer
+from be_jax.train import DIVERGED, RUNNING, STOPPED, EpochMetrics, make_trainer
 
 N, B, M = 96, 16, 3
 KEY = jax.random.key(0)

@@ -16,8 +16,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import export
 
 from be_jax import metrics
-from be_jax.ensemble import Ensemble, Variables, count_parameters
+from be_jax.ensemble import Ensemble, Variables
 from be_jax.export import artefact
+from be_jax.steps import count_parameters
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 LOADER, MAIN = "be_jax_artefact.py", "__main__.py"

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from be_jax.checkpoint import CheckpointFolder
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import StudyData
-from be_jax.ensemble import Ensemble, Variables, count_parameters
+from be_jax.ensemble import Ensemble, Variables
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.fit import OnEpoch, fit
 from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
@@ -21,6 +21,7 @@ from be_jax.pool import Score
 from be_jax.results import RunRecord, renamed
 from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
 from be_jax.scores import score_predictions
+from be_jax.steps import count_parameters
 from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState, make_trainer
 
 EvaluationSets = Callable[[], Mapping[str, EvaluationSet]]

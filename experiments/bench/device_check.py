@@ -21,19 +21,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
 from rich import print as say
 
-from be_jax import batch_ensemble, models, single
+from be_jax import batch_ensemble, single
 from be_jax.config import ConfigError, check
 from be_jax.cost import matmul_rate
 from be_jax.data import crop_and_flip
@@ -42,6 +40,7 @@ from be_jax.runs import write_atomically
 from be_jax.study import provenance
 from be_jax.train import make_trainer
 from experiments import cifar10
+from experiments.bench.device_size import Size, size_of
 from experiments.common import check_chosen
 from experiments.cost import __main__ as cost
 
@@ -74,42 +73,6 @@ class Config:
     def __post_init__(self) -> None:
         check_chosen("parts", self.parts, PARTS)
         check(self.minutes > 0, "minutes", self.minutes, "a number > 0")
-
-
-@dataclasses.dataclass(frozen=True)
-class Size:
-    """How much is done in the time that there is.
-
-    Attributes:
-      costs: of what, in the order of measurement.
-      network: that is trained; `network(dtype=...)`.
-      examples: the most training images.
-      tests: arguments of pytest.
-    """
-
-    costs: tuple[cost.Config, ...]
-    network: Callable[..., nn.Module]
-    examples: int
-    tests: tuple[str, ...]
-
-
-FIRST, LATER = ("single", "batch_ensemble"), ("mc_dropout", "deep_ensemble")
-"""Methods, those first that the library is named after."""
-
-
-def size_of(small: bool) -> Size:
-    """What an accelerator does; or, small, what two cores do."""
-    if small:
-        table = cost.Config(networks=("lenet",), methods=FIRST, batch=16, rounds=5, at_most_s=2.0)
-        network = partial(models.ResNet, blocks=(1, 1), widths=(8, 16), stem_stride=2)
-        return Size((table,), network, 1000, ("tests/test_device.py", "tests/test_metrics_uncertainty.py"))
-    networks, dtypes = ("resnet18", "wrn28_10"), cost.DTYPES
-    costs = tuple(
-        cost.Config(networks=(network,), methods=methods, dtypes=dtypes, at_most_s=5.0)
-        for methods in (FIRST, LATER)
-        for network in networks
-    )
-    return Size(costs, models.ResNet18, 50_000, ())
 
 
 class Record:

@@ -27,15 +27,17 @@ import tyro
 from rich.progress import track
 from rich.table import Table
 
+from be_jax.batches import epoch_order
 from be_jax.config import ConfigError, check
 from be_jax.cost import compiled, count
 from be_jax.data import crop_and_flip
-from be_jax.ensemble import Variables, count_parameters
+from be_jax.ensemble import Variables
 from be_jax.evaluate import CHUNK
 from be_jax.files import write_atomically
 from be_jax.keys import Purpose, key_for
+from be_jax.steps import count_parameters
 from be_jax.study import Planned, provenance
-from be_jax.train import Trainer, epoch_order, make_trainer
+from be_jax.train import Trainer, make_trainer
 from experiments import cifar10
 
 TRAIN_AND_VALIDATION = 50_000
