@@ -1,6 +1,7 @@
 """The tutorials run from their tops with small settings, end in what they say, and are saved with what they show."""
 
 import re
+import textwrap
 
 import nbformat
 import pytest
@@ -78,7 +79,7 @@ def test_every_tutorial_is_tested():
 def test_runs_with_small_settings(number, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", FAST_TO_COMPILE)  # on one device, as a reader's
     settings, check = SMALL[number]
-    notebook = executed(PATHS[number], settings, "\n".join(line.strip() for line in check.strip().splitlines()))
+    notebook = executed(PATHS[number], settings, textwrap.dedent(check))
     warned = [o.text for cell in notebook.cells for o in cell.get("outputs", ()) if o.get("name") == "stderr"]
     assert warned == []
 
