@@ -44,8 +44,8 @@ class Convergence:
         reasons = []
         if not self.learned >= MIN_LEARNED:
             reasons.append(
-                f"its members have learned {100 * self.learned:.0f} % of what a single network has of the training "
-                f"set, and not {100 * MIN_LEARNED:.0f} %"
+                f"its members have learned {100 * self.learned:.1f} % of what a single network has of the training "
+                f"set, less than {100 * MIN_LEARNED:.0f} %"
             )
         if not self.rise <= MAX_RISE:
             reasons.append(

@@ -1,8 +1,10 @@
 """Progress bars: the epochs done, the time gone and the time left."""
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich import get_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from be_jax.parallel import is_first_host
@@ -18,5 +20,13 @@ def progress_bars() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, disable=not is_first_host()) as progress:
+    with Progress(*columns, disable=not shows_progress()) as progress:
         yield progress
+
+
+def shows_progress() -> bool:
+    """Whether this host draws bars: of several hosts the first one, and in a notebook one with ipywidgets, which rich
+    draws them by.
+    """
+    drawable = not get_console().is_jupyter or importlib.util.find_spec("ipywidgets") is not None
+    return is_first_host() and drawable

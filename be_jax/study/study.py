@@ -26,7 +26,7 @@ from be_jax.provenance import provenance
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, PoolRecord, RunRecord, StudyResult
 from be_jax.runs import check_folder, exclusive, seed_folder
 from be_jax.scores import score_predictions
-from be_jax.study.progress import progress_bars
+from be_jax.study.progress import progress_bars, shows_progress
 from be_jax.study.training import Planned, check_model, run_config, run_method, seeds_at_once
 from be_jax.train import Augment, Preprocess
 
@@ -230,7 +230,7 @@ def _score_pool(study: Study, records: Sequence[RunRecord], score: Score) -> lis
     seeds = tuple(record.seed for record in whole)
     pool = []
     sizes = range(1, min(len(whole), 2 * study.members) + 1)
-    for size in track(sizes, description="scoring deep ensembles", disable=not is_first_host()):
+    for size in track(sizes, description="scoring deep ensembles", disable=not shows_progress()):
         used = networks if size in (1, study.members) else few
         pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, score_pool(used, size, score)))
     return pool
