@@ -63,7 +63,8 @@ def batch_ensemble(
       members: m.
       rank: k of the multiplicative mask; the output variance at initialisation does not depend on it.
       init: how r (and s, unless `init_s` says otherwise) starts: "random_sign", "normal" (N(1, 0.5), the study's),
-        "ones", or one of `be_jax.fast_init`; or a mapping of globs to these, which must cover every lifted layer.
+        "ones" (copies, until members see examples or dropout masks of their own), or one of `be_jax.fast_init`; or a
+        mapping of globs to these, which must cover every lifted layer.
       init_s: how s starts, where it differs from r.
       norm: batch-normalisation statistics over all `m * b` examples ("shared", as published implementations do), or
         over each member's own. Scale and offset are shared either way.
