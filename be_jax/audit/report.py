@@ -13,7 +13,7 @@ from rich.text import Text
 
 from be_jax.audit.caveats import caveats
 from be_jax.audit.classification import CLASSIFICATION
-from be_jax.audit.compared import References, as_study, check_comparable, load_from
+from be_jax.audit.compared import References, as_study, check_comparable, load_from, with_the_same_scores
 from be_jax.audit.headline import Levels, figure, levels, sentence
 from be_jax.audit.judged import judged
 from be_jax.audit.regression import REGRESSION
@@ -125,7 +125,8 @@ def audit(
     Raises:
       AuditError: predictions that cannot be set beside each other.
     """
-    references, config = references or References(), config or JudgeConfig()
+    runs, references = with_the_same_scores(runs, references or References())
+    config = config or JudgeConfig()
     check_comparable(name, runs, references)
     task = REGRESSION if "test/mean" in runs[0] else CLASSIFICATION
     return Audit(
@@ -172,7 +173,7 @@ def write_audit(
     if found.judgement:
         found.judgement.save(folder / "verdicts.json")
     page = folder / "report.html"
-    load = load_from(found.name, runs, references or References())
+    load = load_from(found.name, *with_the_same_scores(runs, references or References()))
     write_atomically(page, _rendered(found, found.task.figures(found.result, load)))
     return page
 

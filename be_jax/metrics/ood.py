@@ -60,7 +60,7 @@ def detection_by_logits(
     """
     _check_agreement(in_member_logits, out_member_logits)
     return {
-        name: _detect(score(in_member_logits), score(out_member_logits), in_mask, out_mask)
+        name: detect(score(in_member_logits), score(out_member_logits), in_mask, out_mask)
         for name, score in (("energy", energy), ("max_logit", max_logit))
     }
 
@@ -84,13 +84,17 @@ def detection(
     """
     _check_agreement(in_member_log_probs, out_member_log_probs)
     in_scores, out_scores = _scores(in_member_log_probs), _scores(out_member_log_probs)
-    detected = jax.vmap(lambda inside, outside: _detect(inside, outside, in_mask, out_mask))(in_scores, out_scores)
+    detected = jax.vmap(lambda inside, outside: detect(inside, outside, in_mask, out_mask))(in_scores, out_scores)
     return {name: jax.tree.map(lambda values, i=i: values[i], detected) for i, name in enumerate(_SCORES)}
 
 
-def _detect(
-    in_scores: jax.Array, out_scores: jax.Array, in_mask: ArrayLike | None, out_mask: ArrayLike | None
+def detect(
+    in_scores: ArrayLike,
+    out_scores: ArrayLike,
+    in_mask: ArrayLike | None = None,
+    out_mask: ArrayLike | None = None,
 ) -> Detection:
+    """The same of any one score, `[b_in]` and `[b_out]`. Raises as `auroc` does."""
     return Detection(*(metric(in_scores, out_scores, in_mask, out_mask) for metric in (auroc, aupr, fpr_at_tpr)))
 
 

@@ -8,7 +8,7 @@ from be_jax.report import columns
 from be_jax.report.benchmark import corruptions, with_distance
 from be_jax.report.columns import Metric, detection, scaled
 from be_jax.report.methods import label
-from be_jax.report.summary import has_temperature, sets_of, severities, summarise
+from be_jax.report.summary import has_logits, has_temperature, sets_of, severities, summarise
 from be_jax.report.table import Column, Table, column, row_names, score_column, shown_estimate
 from be_jax.results import StudyResult
 
@@ -35,13 +35,14 @@ def _by_severity(result: StudyResult, metric: Metric) -> Table:
 def _detection(result: StudyResult, set_name: str) -> Table:
     """A row for each score and method; raw and, where there is a temperature, scaled."""
     summary = summarise(result)
-    rows = [(score, method) for score in columns.DETECTION_SCORES for method in result.methods]
+    scores = columns.DETECTION_SCORES | (columns.LOGIT_SCORES if has_logits(result, set_name) else {})
+    rows = [(score, method) for score in scores for method in result.methods]
     shown = tuple(
         _over_scores(summary, set_name, rows, measure, adjust)
         for adjust in ((_raw, scaled) if has_temperature(result) else (_raw,))
         for measure in columns.DETECTION_MEASURES
     )
-    names = tuple(f"{columns.DETECTION_SCORES[score]}: {label(result, method)}" for score, method in rows)
+    names = tuple(f"{scores[score]}: {label(result, method)}" for score, method in rows)
     note = (
         "Telling this set (the positive class) from test. FPR95: fraction of test taken for this set where 95 % of "
         "it is found. A single network has no mutual information."
