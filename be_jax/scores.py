@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from be_jax import metrics
+from be_jax.metrics import further
 
 SCORED_AT_ONCE = 2**20
 """Log-probabilities: 4 MB, which stay in the cache of a processor."""
@@ -29,6 +30,7 @@ def score_labelled(member_log_probs: jax.Array, labels: jax.Array) -> dict[str, 
         "aurc": metrics.aurc(uncertainty, correct),
         "coverage_at_5_risk": metrics.coverage_at_risk(uncertainty, correct, risk=0.05),
         "risk_at_80_coverage": metrics.risk_at_coverage(uncertainty, correct, coverage=0.8),
+        **further.further(further.Labelled(member_log_probs, log_probs, labels)),
         **_score_members(member_log_probs),
     }
 

@@ -3,6 +3,7 @@
 import math
 from typing import Literal, NamedTuple
 
+from be_jax.metrics.registry import Score
 from be_jax.stats.fieller import Interval
 from be_jax.stats.means import Estimate
 
@@ -70,6 +71,11 @@ DETECTION_SCORES = {
 LOGIT_SCORES = {"energy": "energy", "max_logit": "max logit"}
 """The same of scores that need logits with their scale, which not all predictions have."""
 DETECTION_MEASURES = ("AUROC", "AUPR", "FPR95")
+
+
+def of_score(score: Score) -> Metric:
+    """A score as the one list of scores, `be_jax.metrics.registry`, has it."""
+    return Metric(score.key, score.heading, score.decimals, score.better, score.unit == "%", "members" in score.needs)
 
 
 def detection(measure: str, score: str) -> Metric:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from be_jax.metrics import further
 from be_jax.report import columns
 from be_jax.report.benchmark import corruptions, with_distance
 from be_jax.report.columns import Metric, detection, scaled
@@ -14,10 +15,11 @@ from be_jax.results import StudyResult
 
 
 def detailed_tables(result: StudyResult) -> list[Table]:
-    """One for each metric by severity, and one for each OOD set; none for sets that were not scored."""
+    """One for each metric by severity, then the further scores, then each OOD set; none of what was not scored."""
     metrics = (columns.ACCURACY, columns.NLL, columns.ECE) if severities(result) else ()
     return [
         *(_by_severity(result, metric) for metric in metrics),
+        *([_further(result)] if _has_further(result) else []),
         *(_detection(result, name) for name in sets_of(result, "ood/")),
     ]
 
@@ -30,6 +32,21 @@ def _by_severity(result: StudyResult, metric: Metric) -> Table:
     )
     title = f"{metric.title[0].upper()}{metric.title[1:]} by severity"
     return Table(title, row_names(result), shown, f"Mean over all {corruptions(result)}, at each severity.")
+
+
+def _has_further(result: StudyResult) -> bool:
+    return any(score.key in run.scores.get("test", {}) for run in result.runs for score in further.scores())
+
+
+def _further(result: StudyResult) -> Table:
+    summary = summarise(result)
+    shown = tuple(score_column(result, summary, "test", columns.of_score(score)) for score in further.scores())
+    note = (
+        "The debiased ECE, root mean square over bins, stands before its 95 % interval over examples. Brier = "
+        "reliability - resolution + uncertainty + within bins. AUGRC: mean risk of silent failure. Yule's Q: 0 where "
+        "members err independently, 1 where they err together."
+    )
+    return Table("Test by further scores", row_names(result), shown, note)
 
 
 def _detection(result: StudyResult, set_name: str) -> Table:
