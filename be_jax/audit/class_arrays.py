@@ -35,7 +35,7 @@ def to_log_probs(arrays: Predictions, named: Mapping[str, str]) -> dict[str, np.
         _check_shape(name, arrays[name], arrays.get(f"{set_name}/labels"))
     _check_agreement({name: arrays[name] for name in named.values()}, like=named["test"])
     classes = arrays[named["test"]].shape[2]
-    result = {}
+    result: dict[str, np.ndarray] = {}
     for set_name, name in named.items():
         result |= _converted(set_name, name, arrays[name])
         if f"{set_name}/labels" in arrays:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from be_jax.audit.alone import SAME_ERROR, likeness_table, members_table, score_test_members
+from be_jax.audit.conformal_sets import CONFORMAL_SETS
 from be_jax.audit.logit_scores import detected_by_logits
+from be_jax.audit.recalibrated import RECALIBRATION
 from be_jax.audit.task import Predictions, Scores, Task
 from be_jax.report import columns
 from be_jax.report.columns import Metric
@@ -84,6 +86,7 @@ CLASSIFICATION = Task(
     primary=columns.NLL,
     found=found_alone,
     tables=all_tables,
+    parts=(RECALIBRATION, CONFORMAL_SETS),
     detailed=detailed_tables,
     figures=draw_figures,
 )

@@ -88,6 +88,6 @@ def further(of: Labelled) -> dict[str, jax.Array]:
     found: dict[str, jax.Array] = {}
     for measure in FURTHER:
         values = measure.of(of)
-        parts = (values,) if len(measure.scores) == 1 else values
+        parts = [values] if isinstance(values, jax.Array) else values
         found |= {score.key: part for score, part in zip(measure.scores, parts, strict=True)}
     return found
