@@ -17,7 +17,7 @@ from be_jax.audit.beside import beside
 from be_jax.metrics import conformal
 from be_jax.scores import temperature_of
 
-KINDS = ("as given", "one temperature", "a temperature for each member", "vector scaling", "isotonic regression")
+KINDS = ("as given", "one temperature", "temperature by member", "vector scaling", "isotonic regression")
 N, C = 600, 4
 
 
@@ -60,7 +60,7 @@ def test_what_averaging_temperatures_gains_a_temperature_gives_too():
     """One network at three temperatures: their average is better than they are, until each has its own."""
     found = gains(classes(lambda k, z: (1.0, 3.0, 6.0)[k] * z))
     assert found["as given"] > 0.3
-    assert found["a temperature for each member"] == pytest.approx(0, abs=1e-5)
+    assert found["temperature by member"] == pytest.approx(0, abs=1e-5)
     assert found["one temperature"] < 0.01
     assert found["vector scaling"] == pytest.approx(0, abs=0.03)
 
@@ -105,7 +105,7 @@ def test_against_the_metrics():
     assert scores["nll_gain"] == pytest.approx((alone - whole).mean(), rel=1e-3)
     assert scores["nll_gain_error"] == pytest.approx(stats.sem(alone - whole), rel=1e-3)
     assert scores["ece"] == pytest.approx(float(metrics.ece(joint, labels)), abs=1e-5)
-    scores = found["a temperature for each member"]
+    scores = found["temperature by member"]
     assert scores["nll"] == pytest.approx(float(metrics.nll(metrics.mixture(at_own), labels).mean()), rel=1e-5)
 
 

@@ -49,7 +49,7 @@ def table(title: str, runs: Sequence[Rows], shown: Sequence[Shown], note: str) -
     columns: list[Column] = []
     for metric, with_gain in shown:
         plain = metric._replace(better="neither")
-        for key, heading in ((f"{metric.key}_alone", f"{metric.title}, a member"), (metric.key, f"{metric.title}")):
+        for key, heading in ((f"{metric.key}_alone", f"member's {metric.title}"), (metric.key, metric.title)):
             values = [estimate([rows[name][key] for rows in runs]) for name in names]
             columns.append(column(plain._replace(title=heading), values))
         if with_gain:

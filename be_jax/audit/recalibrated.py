@@ -19,9 +19,9 @@ from be_jax.report.table import Table
 from be_jax.scores import temperature_of
 
 AS_GIVEN, ONE_TEMPERATURE = "as given", "one temperature"
-BY_MEMBER, VECTOR, ISOTONIC = "a temperature for each member", "vector scaling", "isotonic regression"
+BY_MEMBER, VECTOR, ISOTONIC = "temperature by member", "vector scaling", "isotonic regression"
 
-LARGEST = 2**23
+LARGEST = 2**21
 """Log-probabilities of `validation` to which vector scaling and isotonic regression are fitted: more take minutes."""
 
 
