@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from be_jax import metrics
 from be_jax.audit.class_arrays import LOGIT_SCORES
 from be_jax.audit.task import Predictions
-from be_jax.metrics import ood
 
 
 def detected_by_logits(run: Predictions) -> dict[str, dict[str, float]]:
@@ -18,11 +18,13 @@ def detected_by_logits(run: Predictions) -> dict[str, dict[str, float]]:
     for name in (
         key.removesuffix("/log_probs") for key in run if key.startswith("ood/") and key.endswith("/log_probs")
     ):
-        for score in LOGIT_SCORES:
-            if f"test/{score}" in run and f"{name}/{score}" in run:
-                inside, outside = (_of_ensemble(run[f"{each}/{score}"]) for each in ("test", name))
-                measured = ood.detect(inside, outside)._asdict()
-                found.setdefault(name, {}).update({f"{m}_{score}": float(value) for m, value in measured.items()})
+        scores = [score for score in LOGIT_SCORES if f"test/{score}" in run and f"{name}/{score}" in run]
+        if scores:
+            inside, outside = (
+                {score: _of_ensemble(run[f"{each}/{score}"]) for score in scores} for each in ("test", name)
+            )
+            detections = metrics.detection_by(inside, outside)
+            found[name] = {f"{m}_{s}": float(v) for s, d in detections.items() for m, v in d._asdict().items()}
     return found
 
 

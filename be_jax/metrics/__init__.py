@@ -17,7 +17,7 @@ from be_jax.metrics.diversity import (
 )
 from be_jax.metrics.mean import Mean
 from be_jax.metrics.murphy import BrierDecomposition, brier_decomposition
-from be_jax.metrics.ood import Detection, detection, detection_by_logits, energy, max_logit
+from be_jax.metrics.ood import Detection, detection, detection_by, detection_by_logits, energy, max_logit
 from be_jax.metrics.ranking import aupr, auroc, fpr_at_tpr
 from be_jax.metrics.scoring import accuracy, brier, nll
 from be_jax.metrics.selective import augrc, aurc, coverage_at_risk, risk_at_coverage
@@ -58,6 +58,7 @@ __all__ = [
     "decompose_brier",
     "decompose_zero_one",
     "detection",
+    "detection_by",
     "detection_by_logits",
     "disagreement",
     "disagreement_matrix",

@@ -1,5 +1,6 @@
 """Out-of-distribution detection by each uncertainty score of an ensemble."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -19,12 +20,10 @@ class Detection(NamedTuple):
     fpr95: jax.Array
 
 
-_SCORES = ("total", "aleatoric", "epistemic", "max_probability")
-
-
-def _scores(member_log_probs: ArrayLike) -> jax.Array:
-    """The scores of `_SCORES`, [4, b]."""
-    return jnp.stack([*decompose(member_log_probs), max_probability_uncertainty(member_log_probs)])
+def _scores(member_log_probs: ArrayLike) -> dict[str, jax.Array]:
+    """The scores of `detection`, each [b]."""
+    most = max_probability_uncertainty(member_log_probs)
+    return {**decompose(member_log_probs)._asdict(), "max_probability": most}
 
 
 def energy(member_logits: ArrayLike) -> jax.Array:
@@ -59,10 +58,11 @@ def detection_by_logits(
     Args and raises as of `detection`, of logits.
     """
     _check_agreement(in_member_logits, out_member_logits)
-    return {
-        name: detect(score(in_member_logits), score(out_member_logits), in_mask, out_mask)
-        for name, score in (("energy", energy), ("max_logit", max_logit))
-    }
+    scores = {"energy": energy, "max_logit": max_logit}
+    inside, outside = (
+        {name: score(logits) for name, score in scores.items()} for logits in (in_member_logits, out_member_logits)
+    )
+    return detection_by(inside, outside, in_mask, out_mask)
 
 
 def detection(
@@ -83,18 +83,30 @@ def detection(
       ValueError: if a shape is not as above, or the two predictions differ in members or classes.
     """
     _check_agreement(in_member_log_probs, out_member_log_probs)
-    in_scores, out_scores = _scores(in_member_log_probs), _scores(out_member_log_probs)
-    detected = jax.vmap(lambda inside, outside: detect(inside, outside, in_mask, out_mask))(in_scores, out_scores)
-    return {name: jax.tree.map(lambda values, i=i: values[i], detected) for i, name in enumerate(_SCORES)}
+    return detection_by(_scores(in_member_log_probs), _scores(out_member_log_probs), in_mask, out_mask)
 
 
-def detect(
-    in_scores: ArrayLike,
-    out_scores: ArrayLike,
+def detection_by(
+    in_scores: Mapping[str, ArrayLike],
+    out_scores: Mapping[str, ArrayLike],
     in_mask: ArrayLike | None = None,
     out_mask: ArrayLike | None = None,
+) -> dict[str, Detection]:
+    """The same of any scores, by name: each [b_in] of `in_scores` and [b_out] of `out_scores`, larger is stranger.
+
+    Raises:
+      TypeError or ValueError: as `auroc` does.
+    """
+    inside, outside = (
+        jnp.stack([jnp.asarray(scores[name]) for name in in_scores]) for scores in (in_scores, out_scores)
+    )
+    detected = jax.vmap(lambda inside, outside: _detect(inside, outside, in_mask, out_mask))(inside, outside)
+    return {name: jax.tree.map(lambda values, i=i: values[i], detected) for i, name in enumerate(in_scores)}
+
+
+def _detect(
+    in_scores: jax.Array, out_scores: jax.Array, in_mask: ArrayLike | None, out_mask: ArrayLike | None
 ) -> Detection:
-    """The same of any one score, `[b_in]` and `[b_out]`. Raises as `auroc` does."""
     return Detection(*(metric(in_scores, out_scores, in_mask, out_mask) for metric in (auroc, aupr, fpr_at_tpr)))
 
 
