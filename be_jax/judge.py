@@ -22,7 +22,7 @@ from be_jax.config import ConfigError
 from be_jax.provenance import command
 from be_jax.report import predictions_in, write_report
 from be_jax.report.judged_tables import judged_tables
-from be_jax.report.terminal import fitted, print_answer
+from be_jax.report.terminal import fitted, print_answer, print_plain
 from be_jax.results import StudyResult
 from be_jax.stats import JudgeConfig, Judgement, Scores, judge_study, score_run
 
@@ -77,7 +77,7 @@ def judge_folder(config: Config, console: Console | None = None, score: Callable
         console.print()
         console.print(fitted(table, console))
     page = write_report(result, predictions_in(config.runs, result), config.runs / "report.html", judgement)
-    console.print(f"\nverdicts: {config.path}\nreport:   {page}")
+    print_plain(f"\nverdicts: {config.path}\nreport:   {page}", console)
     return judgement
 
 

@@ -16,7 +16,7 @@ from be_jax.scores import score_predictions
 MOST_SUBSETS = 40
 """All subsets are scored where there are no more, as of 3 out of 7; otherwise a balanced choice of about as many."""
 
-OF_MEMBERS = ("/log_probs", "/mean", "/variance")
+OF_MEMBERS = ("/log_probs", "/energy", "/max_logit", "/mean", "/variance")
 """How names of arrays end that have members along their first axis; all others are the same for every network."""
 
 Predictions = Mapping[str, np.ndarray]

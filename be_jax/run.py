@@ -1,11 +1,12 @@
 """A study from nothing to its answer: trained, predicted, scored, its weights measured, judged and reported."""
 
-import rich
 from rich.console import Console
 
 from be_jax.judge import Config, judge_folder
 from be_jax.parallel import is_first_host
+from be_jax.provenance import suggested
 from be_jax.report import predictions_in, print_tables, write_report
+from be_jax.report.terminal import print_plain
 from be_jax.results import StudyResult
 from be_jax.scores import ScoredOnce
 from be_jax.stats import Judgement
@@ -41,13 +42,14 @@ def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
             weights = measure_weights(study, result, module, num_inputs=500, at_most_s=WEIGHTS_AT_MOST_S)
             weights.save(study.folder / "weights.json")
         except TooSlow as error:
-            rich.print(f"Weights of members were not measured: {error}. python -m experiments.weights {study.folder}")
+            command = suggested("experiments.weights", study.folder)
+            print_plain(f"Weights of members were not measured: {error}. {command}")
         except ValueError as error:  # networks whose units cannot be matched, such as normalised by groups
-            rich.print(f"Weights of members were not measured: {error}")
+            print_plain(f"Weights of members were not measured: {error}")
     try:
         return result, judge_folder(Config(study.folder), Console(), scored.score_run)
     except ValueError as error:
         print_tables(result)
         page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")
-        rich.print(f"\nNo judgement: {error}\nreport: {page}")
+        print_plain(f"\nNo judgement: {error}\nreport: {page}")
         return result, None

@@ -23,19 +23,16 @@ from typing import Any
 import numpy as np
 import tyro
 
-from be_jax.audit import AuditError, read_predictions
+from be_jax.audit import AuditError, checked, read_predictions
 from be_jax.checkpoint import CheckpointError
-from be_jax.npz import NpzError, read_npz
+from be_jax.npz import NpzError
 from be_jax.runs import RunError, RunFolder, check_folder, programs, seed_folder
 from experiments.command_line import run
+from experiments.damage import BYTES, change_arrays, exchange
 
 CONFIG = {"rank": 1, "train": {"epochs": 3, "milestones": [1, 2]}, "method": "single"}
 SEEDS = (1, 2)
 WEIGHTS = {"kernel": np.arange(12, dtype=np.float32).reshape(3, 4), "bias": np.zeros(4, np.float32)}
-
-Random = np.random.Generator
-Damage = Callable[[Random, Path], str]
-"""Damages a file, or an entry of a folder; says what it did."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +66,12 @@ def predictions(members: int = 3, examples: int = 60, classes: int = 4) -> dict[
         if not name.startswith("ood/"):
             arrays[f"{name}/labels"] = random.integers(0, classes, examples).astype(np.int32)
     return arrays
+
+
+def logits() -> dict[str, np.ndarray]:
+    """The same run, saved as logits with a scale."""
+    renamed = {name.replace("log_probs", "logits"): array for name, array in predictions().items()}
+    return {name: array + np.float32(3) if array.ndim == 3 else array for name, array in renamed.items()}
 
 
 def regression(members: int = 3, examples: int = 60) -> dict[str, np.ndarray]:
@@ -109,90 +112,6 @@ def read_run(folder: Path) -> dict[str, Any]:
     return found
 
 
-def flip(random: Random, path: Path) -> str:
-    """One bit."""
-    data = bytearray(path.read_bytes())
-    if not data:
-        return "nothing, of an empty file"
-    at, bit = int(random.integers(len(data))), int(random.integers(8))
-    data[at] ^= 1 << bit
-    path.write_bytes(data)
-    return f"bit {bit} of byte {at} flipped"
-
-
-def cut(random: Random, path: Path) -> str:
-    """The end."""
-    data = path.read_bytes()
-    kept = int(random.integers(len(data) + 1))
-    path.write_bytes(data[:kept])
-    return f"cut to {kept} of {len(data)} bytes"
-
-
-def overwrite(random: Random, path: Path) -> str:
-    """A stretch by zeros, by noise or by another stretch."""
-    data = bytearray(path.read_bytes())
-    start = int(random.integers(len(data) + 1))
-    length = int(random.integers(1, 200))
-    kind = int(random.integers(3))
-    stretch = bytes(length) if kind == 0 else random.bytes(length) if kind == 1 else bytes(data[:length])
-    data[start : start + length] = stretch
-    path.write_bytes(data)
-    return f"{length} bytes at {start} overwritten ({('zeros', 'noise', 'the beginning')[kind]})"
-
-
-def empty(random: Random, path: Path) -> str:
-    path.write_bytes(b"")
-    return "emptied"
-
-
-def delete(random: Random, path: Path) -> str:
-    path.unlink()
-    return "deleted"
-
-
-BYTES: tuple[Damage, ...] = (flip, flip, flip, cut, overwrite, overwrite, empty, delete)
-
-
-def change_arrays(random: Random, path: Path) -> str:
-    """A file that is whole, but not what it was: names, shapes, kinds and values of its arrays."""
-    arrays = read_npz(path)
-    names = list(arrays)
-    name, other = (str(each) for each in random.choice(names, 2, replace=False))
-    array = arrays[name]
-    changes: dict[str, Callable[[], dict[str, Any]]] = {
-        "dropped": lambda: {key: value for key, value in arrays.items() if key != name},
-        "renamed": lambda: {(f"{key}x" if key == name else key): value for key, value in arrays.items()},
-        f"swapped with {other}": lambda: {**arrays, name: arrays[other], other: array},
-        "as float16": lambda: {**arrays, name: array.astype(np.float16)},
-        "as text": lambda: {**arrays, name: array.astype(str)},
-        "as objects": lambda: {**arrays, name: array.astype(object)},
-        "as bytes": lambda: {**arrays, name: array.view(f"V{array.itemsize}")},
-        "as complex": lambda: {**arrays, name: array.astype(complex)},
-        "transposed": lambda: {**arrays, name: array.T},
-        "flattened": lambda: {**arrays, name: array.ravel()},
-        "a scalar": lambda: {**arrays, name: array.ravel()[0]},
-        "without members or examples": lambda: {**arrays, name: array[:0]},
-        "one example short": lambda: {**arrays, name: array[..., :-1]},
-        "times 2": lambda: {**arrays, name: 2 * array},
-        "NaN": lambda: {**arrays, name: np.full(array.shape, np.nan)},
-        "infinite": lambda: {**arrays, name: np.full(array.shape, np.inf)},
-        "negative": lambda: {**arrays, name: -np.abs(array) - 1},
-    }
-    what = str(random.choice(list(changes)))
-    changed = changes[what]()
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=True, **changed)
-    return f"{name} {what}"
-
-
-def exchange(random: Random, path: Path) -> str:
-    """Another file of the folder in its place."""
-    others = sorted(other for other in path.parent.rglob("*") if other.is_file())
-    other = others[int(random.integers(len(others)))]
-    path.write_bytes(other.read_bytes())
-    return f"replaced by {other.name}"
-
-
 def same(one: Any, other: Any) -> bool:
     """Whether two readings are the same, to the last bit."""
     if isinstance(one, np.ndarray):
@@ -213,7 +132,8 @@ def contents(folder: Path) -> dict[str, int]:
 def try_file(seed: int, folder: Path) -> Fault | None:
     """Damages a file of predictions and has it audited: refused, or read as it was but for what the damage changed."""
     random = np.random.default_rng([seed, 0])
-    arrays = predictions() if random.random() < 0.7 else regression()
+    kind = random.random()
+    arrays = predictions() if kind < 0.5 else logits() if kind < 0.7 else regression()
     path = folder / "predictions.npz"
     with path.open("wb") as file:
         save = np.savez if random.random() < 0.7 else np.savez_compressed
@@ -221,7 +141,9 @@ def try_file(seed: int, folder: Path) -> Fault | None:
     of_bytes = bool(random.random() < 0.6)
     damage = BYTES[int(random.integers(len(BYTES)))] if of_bytes else change_arrays
     told = damage(random, path)
-    return _judged("file", seed, told, folder, lambda: read_predictions(path), lambda: arrays if of_bytes else None)
+    return _judged(
+        "file", seed, told, folder, lambda: read_predictions(path), lambda: checked(arrays) if of_bytes else None
+    )
 
 
 def try_run(seed: int, folder: Path, whole: Path, before: dict[str, Any]) -> Fault | None:

@@ -60,7 +60,7 @@ def test_sets_keep_their_order_and_ood_sets_need_no_labels():
         "shift/fog_3/labels": np.ones(5, int),
     }
     assert list(checked(arrays(**more))) == [
-        *("test/log_probs", "test/labels", "ood/svhn/log_probs"),
+        *("test/log_probs", "test/labels", "ood/svhn/log_probs", "ood/svhn/energy", "ood/svhn/max_logit"),
         *("shift/fog_3/log_probs", "shift/fog_3/labels"),
     ]
 

@@ -59,6 +59,11 @@ def test_both_of_pytorch(tmp_path):
     run = read_predictions(tmp_path / "predictions.npz")
     expected = torch.log_softmax(names["members"][1](x), -1).detach().numpy()
     np.testing.assert_allclose(run["test/log_probs"][1], expected, atol=1e-5)
+    energy = -torch.logsumexp(names["members"][1](x), -1).detach().numpy()
+    np.testing.assert_allclose(run["ood/svhn/energy"][1], energy, atol=1e-5)
+    found = audit([run], name="linear")
+    assert found.result.runs[0].scores["ood/svhn"]["auroc_energy"] == 0.5, "the same examples"
+    assert "Averaging the 3 members of linear takes NLL on test from" in found.headline
     loader = Loader([(x[:70], x[:70, 0]), (x[70:], x[70:, 0])])
     exec(block_of("gaussians_of"), {"members": [torch.nn.Linear(3, 2) for _ in range(3)], "test_loader": loader})
     found = audit([read_predictions(tmp_path / "regression.npz")])

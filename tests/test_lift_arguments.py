@@ -124,7 +124,14 @@ class Output(nn.Module):
     @nn.compact
     def __call__(self, x):
         z = nn.Dense(1)(x)
-        return {"[b]": z[:, 0], "[b, 1]": z, "tuple": (z, z), "[b, t, c]": jnp.stack([x, x], -1)}[self.form]
+        return {
+            "[b]": z[:, 0],
+            "[b, 1]": z,
+            "tuple": (z, z),
+            "dict": {"logits": x, "features": z},
+            "[b, t, 1]": x[..., None],
+            "[b, t, c]": jnp.stack([x, x], -1),
+        }[self.form]
 
 
 def test_arguments_that_cannot_be_served():
@@ -138,6 +145,8 @@ def test_arguments_that_cannot_be_served():
         ("[b]", r"Output returns \[4\]\. Of one logit z, return jnp.stack"),
         ("[b, 1]", r"Output returns \[4, 1\]"),
         ("tuple", "Output returns a tuple. Wrap it"),
+        ("dict", "Output returns a dict. Wrap it"),
+        ("[b, t, 1]", r"Output returns \[4, 7, 1\]"),
         ("[b, t, c]", r"Output returns \[4, 7, 2\]"),
     ],
 )

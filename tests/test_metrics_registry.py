@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from be_jax import metrics
-from be_jax.metrics import registry
+from be_jax.metrics import further, registry
+from be_jax.report.details import detailed_tables
+from be_jax.results import RunRecord, StudyResult
 from be_jax.scores import score_predictions
 
 RNG = np.random.default_rng(0)
@@ -80,3 +82,45 @@ def test_an_unknown_score_is_refused_with_the_likely_one(wrong, meant):
 def test_no_key_is_guessed(wrong):
     with pytest.raises(ValueError, match="there is no score"):
         registry.lookup(wrong)
+
+
+def test_one_entry_is_computed_of_every_run_and_shown_in_every_report(monkeypatch):
+    """The hardest example's loss, say: nothing else has to know of it."""
+    score = registry.Score("worst", "worst loss", "nats", "lower", 3, frozenset({"labels"}))
+    entry = further.Measure(lambda of: metrics.nll(of.mixture, of.labels).max(), [score])
+    monkeypatch.setattr(further, "FURTHER", (*further.FURTHER, entry))
+    run = {key: array[..., :57, :] if array.ndim == 3 else array[:57] for key, array in PREDICTIONS.items()}
+    scores = score_predictions(run)  # of a size of its own: the entry is not in what was compiled for others
+    losses = metrics.nll(metrics.mixture(run["test/log_probs"]), run["test/labels"])
+    assert scores["test"]["worst"] == pytest.approx(float(losses.max()), rel=1e-5)
+    assert scores["test"]["worst_scaled"] != scores["test"]["worst"]
+    record = RunRecord("mine", 0, "finished", 1, 1.0, 1, 0, None, scores)
+    (table,) = [
+        each for each in detailed_tables(StudyResult("x", "", {"members": 2}, {}, (record,))) if "further" in each.title
+    ]
+    shown = {column.title: column.cells[0].text for column in table.columns}
+    assert shown["worst loss"] == f"{scores['test']['worst']:.3f}"
+    assert shown["AUGRC"] == f"{scores['test']['augrc']:.4f}"
+    assert {"smooth ECE %", "debiased ECE %", "Brier resolution", "Yule's Q"} <= shown.keys()
+
+
+def test_further_scores_are_those_of_the_metrics():
+    log_probs, labels = LOG_PROBS, PREDICTIONS["test/labels"]
+    mixture = metrics.mixture(log_probs)
+    found = score_predictions(PREDICTIONS)["test"]
+    parts = metrics.brier_decomposition(mixture, labels)
+    assert [found[f"brier_{part}"] for part in parts._fields] == pytest.approx(list(map(float, parts)), abs=1e-6)
+    assert found["brier"] == pytest.approx(
+        found["brier_reliability"] - found["brier_resolution"] + found["brier_uncertainty"] + found["brier_within"],
+        abs=1e-5,
+    )
+    interval = metrics.debiased_ece(mixture, labels)
+    assert [found[f"debiased_ece{end}"] for end in ("", "_lower", "_upper")] == pytest.approx(
+        list(map(float, interval)), abs=1e-6
+    )
+    assert found["yules_q"] == pytest.approx(float(metrics.yules_q(log_probs, labels)), abs=1e-6)
+    uncertainty = metrics.max_probability_uncertainty(log_probs)
+    assert found["augrc"] == pytest.approx(
+        float(metrics.augrc(uncertainty, metrics.accuracy(mixture, labels))), abs=1e-6
+    )
+    assert found["smooth_ece"] == pytest.approx(float(metrics.smooth_ece(mixture, labels)), abs=1e-6)

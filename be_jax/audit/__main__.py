@@ -52,6 +52,7 @@ def main() -> None:
 
     from be_jax.audit import AuditError, References, audit, print_audit, read_predictions, write_audit
     from be_jax.provenance import provenance
+    from be_jax.report.terminal import print_plain
 
     console = Console(stderr=config.format == "json")
     try:
@@ -69,7 +70,7 @@ def main() -> None:
     else:
         print_audit(found, console)
     page = write_audit(found, runs, references, config.out, provenance("be_jax.audit"))
-    console.print(f"\nreport: {page}", markup=False, highlight=False, soft_wrap=True)
+    print_plain(f"\nreport: {page}", console)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 
 from be_jax import metrics
 from be_jax.audit.task import Predictions
+from be_jax.metrics import registry
 from be_jax.report import columns
 from be_jax.report.columns import Metric
 from be_jax.report.summary import Estimate, estimate
@@ -14,9 +15,10 @@ from be_jax.report.table import Column, Table, column
 
 SAME_ERROR = Metric("same_error", "same error %", 2, "neither", percent=True)
 ERROR_KAPPA = Metric("error_kappa", "kappa of errors", 3, "neither")
+YULES_Q = columns.of_score(registry.lookup("yules_q"))
 
 QUALITY = (columns.ACCURACY, columns.NLL, columns.BRIER, columns.ECE)
-LIKENESS = (columns.DISAGREEMENT, columns.MUTUAL_INFORMATION, columns.PAIRWISE_JS, SAME_ERROR, ERROR_KAPPA)
+LIKENESS = (columns.DISAGREEMENT, columns.MUTUAL_INFORMATION, columns.PAIRWISE_JS, SAME_ERROR, ERROR_KAPPA, YULES_Q)
 
 Scores = Mapping[str, float]
 
@@ -53,8 +55,8 @@ def likeness_table(name: str, of_members: Sequence[Scores], of_ensemble: Sequenc
     shown: tuple[Column, ...] = tuple(column(metric, [_over_runs(scores, metric)]) for metric in LIKENESS)
     note = (
         "Disagreement, mutual information and JS divergence (nats) are 0 for copies of one network. Same error: pairs "
-        "of members that predict the same wrong class. Kappa: 0 where members err independently, 1 where they err "
-        "together."
+        "of members that predict the same wrong class. Kappa and Yule's Q: 0 where members err independently, 1 where "
+        "they err together."
     )
     return Table("Likeness of the members, on test", (name,), shown, note)
 

@@ -56,7 +56,8 @@ def checked(arrays: Mapping[str, object]) -> dict[str, np.ndarray]:
 
     Returns:
       `<set>/log_probs` float32 `[m, n, c]` and `<set>/labels` int32 `[n]`; log-probabilities that are float32 already
-      are returned as they are. Or `<set>/mean` and `<set>/variance` `[m, n]` and `<set>/targets` `[n]`, float64.
+      are returned as they are. Of logits also `<set>/energy` and `<set>/max_logit` of each member, float32 `[m, n]`.
+      Or `<set>/mean` and `<set>/variance` `[m, n]` and `<set>/targets` `[n]`, float64.
 
     Raises:
       AuditError: a name, shape, kind of number or value that cannot be what its name says.

@@ -14,12 +14,18 @@ Predictions = Mapping[str, np.ndarray]
 TOLERANCE = 1e-3
 """How far the probabilities of a row may sum from 1: float32 stays well within, float16 does not always."""
 
+LOGIT_SCORES = ("energy", "max_logit")
+"""Scores of an example that need logits with their scale."""
+
 COARSE = 1e-2
 """How far they sum from 1 where they were computed in half precision."""
 
 
 def to_log_probs(arrays: Predictions, named: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """`<set>/log_probs` float32 `[m, n, c]` and `<set>/labels` int32 `[n]`.
+    """`<set>/log_probs` float32 `[m, n, c]` and `<set>/labels` int32 `[n]`; of logits also what only they tell.
+
+    That is `<set>/energy` and `<set>/max_logit`, float32 `[m, n]`, as `metrics.energy` and `metrics.max_logit` of each
+    member alone.
 
     Args:
       arrays: as of `checked`.
@@ -29,9 +35,9 @@ def to_log_probs(arrays: Predictions, named: Mapping[str, str]) -> dict[str, np.
         _check_shape(name, arrays[name], arrays.get(f"{set_name}/labels"))
     _check_agreement({name: arrays[name] for name in named.values()}, like=named["test"])
     classes = arrays[named["test"]].shape[2]
-    result = {}
+    result: dict[str, np.ndarray] = {}
     for set_name, name in named.items():
-        result[f"{set_name}/log_probs"] = _log_probs(name, arrays[name])
+        result |= _converted(set_name, name, arrays[name])
         if f"{set_name}/labels" in arrays:
             result[f"{set_name}/labels"] = _labels(f"{set_name}/labels", arrays[f"{set_name}/labels"], classes)
     return result
@@ -118,9 +124,10 @@ def _labels(name: str, labels: np.ndarray, classes: int) -> np.ndarray:
     return labels.astype(np.int32)
 
 
-def _log_probs(name: str, array: np.ndarray) -> np.ndarray:
+def _converted(set_name: str, name: str, array: np.ndarray) -> dict[str, np.ndarray]:
     """Converts one member at a time: what is in between takes the memory of one."""
     convert = _TO_LOG_PROBS[name.rpartition("/")[2]]
+    of_logits = {score: np.empty(array.shape[:2], np.float32) for score in LOGIT_SCORES if convert is _of_logits}
     in_place = convert is _of_log_probs and array.dtype == np.float32
     result = array if in_place else np.empty(array.shape, np.float32)
     wide = np.float64 if array.dtype.itemsize > 4 else np.float32  # of this machine's byte order
@@ -133,7 +140,12 @@ def _log_probs(name: str, array: np.ndarray) -> np.ndarray:
         log_probs = convert(f"{name}[{k}", member)
         if not in_place:
             result[k] = log_probs
-    return result
+        if of_logits:
+            highest = member.max(axis=-1)
+            of_logits["energy"][k], of_logits["max_logit"][k] = log_probs.max(axis=-1) - highest, -highest
+    if of_logits and np.abs(of_logits["energy"]).max() <= TOLERANCE:
+        of_logits = {}  # log-probabilities are logits too, but without a scale
+    return {f"{set_name}/log_probs": result, **{f"{set_name}/{score}": values for score, values in of_logits.items()}}
 
 
 def _of_log_probs(name: str, log_probs: np.ndarray) -> np.ndarray:

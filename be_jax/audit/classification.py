@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 
 from be_jax.audit.alone import SAME_ERROR, likeness_table, members_table, score_test_members
+from be_jax.audit.conformal_sets import CONFORMAL_SETS
+from be_jax.audit.logit_scores import detected_by_logits
+from be_jax.audit.recalibrated import RECALIBRATION
 from be_jax.audit.task import Predictions, Scores, Task
 from be_jax.report import columns
 from be_jax.report.columns import Metric
@@ -47,6 +50,14 @@ def found_alone(name: str, result: StudyResult, of_members: Sequence[Scores]) ->
     ]
 
 
+def score(run: Predictions) -> dict[str, dict[str, float]]:
+    """As a study scores a run; and, where the file has logits, the detection of OOD sets by them."""
+    scores = score_predictions(run)
+    for name, detected in detected_by_logits(run).items():
+        scores[name] |= detected
+    return scores
+
+
 def described(run: Predictions) -> str:
     """One line on the sets and their sizes."""
     members, _, classes = run["test/log_probs"].shape
@@ -67,7 +78,7 @@ def all_tables(name: str, result: StudyResult, of_members: Sequence[Scores]) -> 
 
 CLASSIFICATION = Task(
     described=described,
-    score=score_predictions,
+    score=score,
     score_members=score_test_members,
     score_run=score_run,
     judged=lambda config: config,
@@ -75,6 +86,7 @@ CLASSIFICATION = Task(
     primary=columns.NLL,
     found=found_alone,
     tables=all_tables,
+    parts=(RECALIBRATION, CONFORMAL_SETS),
     detailed=detailed_tables,
     figures=draw_figures,
 )

@@ -7,6 +7,7 @@ import numpy as np
 
 from be_jax.audit.caveats import check_distinct
 from be_jax.audit.checks import AuditError
+from be_jax.audit.class_arrays import LOGIT_SCORES
 from be_jax.audit.task import Predictions, Task
 from be_jax.pool import OF_MEMBERS, disjoint, ensemble_of, score_pool
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
@@ -37,6 +38,20 @@ class References(NamedTuple):
 
     def __bool__(self) -> bool:
         return bool(self.single or self.deep_ensemble or self.pool)
+
+
+def with_the_same_scores(
+    runs: Sequence[Predictions], references: References
+) -> tuple[Sequence[Predictions], References]:
+    """Runs and references, with scores of logits only of sets of which all of them give logits."""
+    everything = [*runs, *references.single, *references.deep_ensemble, *references.pool]
+    partial = {key for key in set().union(*everything) if key.endswith(LOGIT_SCORES)}
+    partial = {key for key in partial if not all(key in run for run in everything)}
+
+    def kept(group: Sequence[Predictions]) -> list[Predictions]:
+        return [{key: array for key, array in run.items() if key not in partial} for run in group]
+
+    return kept(runs), References(*map(kept, references))
 
 
 def count_members(predictions: Predictions) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from be_jax.audit.regression_parts import CONFORMAL_INTERVALS, SCALING
 from be_jax.audit.regression_scores import (
     LEVELS,
     fit_scale,
@@ -181,6 +182,7 @@ REGRESSION = Task(
     primary=NLL,
     found=found_alone,
     tables=all_tables,
+    parts=(SCALING, CONFORMAL_INTERVALS),
     detailed=lambda result: [],
     figures=all_figures,
 )

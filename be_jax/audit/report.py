@@ -13,11 +13,11 @@ from rich.text import Text
 
 from be_jax.audit.caveats import caveats
 from be_jax.audit.classification import CLASSIFICATION
-from be_jax.audit.compared import References, as_study, check_comparable, load_from
+from be_jax.audit.compared import References, as_study, check_comparable, load_from, with_the_same_scores
 from be_jax.audit.headline import Levels, figure, levels, sentence
 from be_jax.audit.judged import judged
 from be_jax.audit.regression import REGRESSION
-from be_jax.audit.task import Predictions, Scores, Task
+from be_jax.audit.task import Predictions, Rows, Scores, Task
 from be_jax.audit.words import told
 from be_jax.command_line import writable
 from be_jax.files import write_atomically
@@ -40,6 +40,7 @@ class Audit:
       task: classification or regression.
       result: scores of it and of its references, as of one of our own studies.
       of_members: of each audited run, see `Task.score_members`.
+      parts: of each audited run, scores of `Task.parts` by their keys.
       caveats: what to know before any figure, such as that members are copies; the gravest first.
       judgement: None without references.
     """
@@ -48,6 +49,7 @@ class Audit:
     task: Task
     result: StudyResult
     of_members: tuple[Scores, ...]
+    parts: Mapping[str, tuple[Rows, ...]]
     caveats: tuple[str, ...]
     judgement: Judgement | None
 
@@ -69,7 +71,8 @@ class Audit:
     @property
     def of_members_alone(self) -> list[str]:
         """What holds with and without references: a member was trained with the others, and is no single network."""
-        return self.task.found(self.name, self.result, self.of_members)
+        parts = [text for part in self.task.parts for text in part.told(self.parts[part.key])]
+        return [*self.task.found(self.name, self.result, self.of_members), *parts]
 
     @property
     def answer(self) -> list[str]:
@@ -84,6 +87,7 @@ class Audit:
         return [
             *judged_tables(self.result, self.judgement),
             *self.task.tables(self.name, self.result, self.of_members),
+            *(table for part in self.task.parts for table in part.tables(self.parts[part.key])),
         ]
 
     @property
@@ -94,6 +98,7 @@ class Audit:
             "headline": self.headline,
             "caveats": self.caveats,
             "members": self.of_members,
+            **self.parts,
             "scores": [{"method": run.method, "run": run.seed, **run.scores} for run in self.result.runs],
             "judgement": None if self.judgement is None else dataclasses.asdict(self.judgement),
         }
@@ -125,7 +130,8 @@ def audit(
     Raises:
       AuditError: predictions that cannot be set beside each other.
     """
-    references, config = references or References(), config or JudgeConfig()
+    runs, references = with_the_same_scores(runs, references or References())
+    config = config or JudgeConfig()
     check_comparable(name, runs, references)
     task = REGRESSION if "test/mean" in runs[0] else CLASSIFICATION
     return Audit(
@@ -133,6 +139,7 @@ def audit(
         task,
         as_study(task, name, runs, references),
         tuple(task.score_members(run) for run in runs),
+        {part.key: tuple(part.score(run) for run in runs) for part in task.parts},
         tuple(caveats(name, runs)),
         judged(task, name, runs, references, config) if references else None,
     )
@@ -172,7 +179,7 @@ def write_audit(
     if found.judgement:
         found.judgement.save(folder / "verdicts.json")
     page = folder / "report.html"
-    load = load_from(found.name, runs, references or References())
+    load = load_from(found.name, *with_the_same_scores(runs, references or References()))
     write_atomically(page, _rendered(found, found.task.figures(found.result, load)))
     return page
 

@@ -15,6 +15,24 @@ from be_jax.stats import Scores as JackknifeScores
 
 Predictions = Mapping[str, np.ndarray]
 Scores = Mapping[str, float]
+Rows = Mapping[str, Scores]
+"""Scores of a run by the row of a table."""
+
+
+class Part(NamedTuple):
+    """What is told of the audited ensemble and its members where there are validation data.
+
+    Attributes:
+      key: in the record.
+      score: from a run's predictions to its scores; empty where it has no validation data.
+      told: sentences, of all runs.
+      tables: of all runs.
+    """
+
+    key: str
+    score: Callable[[Predictions], Rows]
+    told: Callable[[Sequence[Rows]], list[str]]
+    tables: Callable[[Sequence[Rows]], list[Table]]
 
 
 class Task(NamedTuple):
@@ -30,6 +48,7 @@ class Task(NamedTuple):
       primary: the metric that an audit opens with.
       found: sentences on the ensemble and its members, from (name, result, scores of members).
       tables: from (name, result, scores of members), those that need no reference first.
+      parts: what validation data tell.
       detailed: more tables, of the result.
       figures: from (result, load).
     """
@@ -43,5 +62,6 @@ class Task(NamedTuple):
     primary: Metric
     found: Callable[[str, StudyResult, Sequence[Scores]], list[str]]
     tables: Callable[[str, StudyResult, Sequence[Scores]], list[Table]]
+    parts: Sequence[Part]
     detailed: Callable[[StudyResult], list[Table]]
     figures: Callable[[StudyResult, Load], list[Illustration]]

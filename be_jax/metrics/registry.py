@@ -13,71 +13,25 @@ import difflib
 import functools
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
 
-Better = Literal["higher", "lower", "neither"]
-Need = Literal["labels", "members", "logits", "validation", "gaussian", "ood"]
-"""What a score takes beyond log-probabilities.
+from be_jax.metrics._score import Better, Need, Score, rows
+from be_jax.metrics.further import scores
 
-labels: what was true, classes or numbers. members: more than one, or it says nothing. logits: with their scale.
-validation: a labelled set of its own. gaussian: means and variances of a regression, in the place of
-log-probabilities. ood: a second set, out of distribution.
-"""
-
-
-@dataclasses.dataclass(frozen=True)
-class Score:
-    """One score.
-
-    Attributes:
-      key: its name where scores are stored.
-      title: its name in a table, without the unit.
-      unit: "%" for a fraction that is shown in percent (`scale`), "nats", "target" for the unit of a regression's
-        targets, "target²", "classes", or "" for a number without one.
-      better: which way; "neither" for what is not good or bad in itself.
-      decimals: digits after the point, in the unit.
-      needs: what it takes beyond log-probabilities, see `Need`.
-    """
-
-    key: str
-    title: str
-    unit: str
-    better: Better
-    decimals: int
-    needs: frozenset[Need] = frozenset()
-
-    @property
-    def scale(self) -> int:
-        """From the stored number to the unit."""
-        return 100 if self.unit == "%" else 1
-
-    @property
-    def heading(self) -> str:
-        """The title with its "%", as a column is headed."""
-        return f"{self.title} %" if self.unit == "%" else self.title
-
-    @property
-    def sign(self) -> int:
-        """1 where larger is better, -1 where smaller is; times a score, larger is better.
-
-        Raises:
-          ValueError: neither way is better.
-        """
-        if self.better == "neither":
-            raise ValueError(f"{self.key!r} ({self.title}) is not better in one direction: it cannot rank methods")
-        return 1 if self.better == "higher" else -1
-
-
-def _scores(better: Better, needs: str, *rows: tuple[str, str, str, int]) -> list[Score]:
-    """Rows of (key, title, unit, decimals) that agree in the rest."""
-    return [Score(key, title, unit, better, decimals, frozenset(needs.split())) for key, title, unit, decimals in rows]  # type: ignore[arg-type]
-
+__all__ = [
+    "DETECTION_MEASURES",
+    "DETECTION_SCORES",
+    "RECALIBRATIONS",
+    "SCORES",
+    "Better",
+    "Need",
+    "Score",
+    "lookup",
+    "recalibrated",
+]
 
 _QUALITY = [
-    *_scores(
-        "higher", "labels", ("accuracy", "accuracy", "%", 2), ("coverage_at_5_risk", "coverage at 5 % risk", "%", 1)
-    ),
-    *_scores(
+    *rows("higher", "labels", ("accuracy", "accuracy", "%", 2), ("coverage_at_5_risk", "coverage at 5 % risk", "%", 1)),
+    *rows(
         "lower",
         "labels",
         ("nll", "NLL", "nats", 3),
@@ -86,20 +40,14 @@ _QUALITY = [
         ("ece", "ECE", "%", 2),
         ("adaptive_ece", "adaptive ECE", "%", 2),
         ("classwise_ece", "classwise ECE", "%", 2),
-        ("smooth_ece", "smooth ECE", "%", 2),
-        ("debiased_ece", "debiased ECE", "%", 2),
         ("aurc", "AURC", "", 4),
-        ("augrc", "AUGRC", "", 4),
         ("risk_at_80_coverage", "risk at 80 % coverage", "%", 2),
-        ("brier_reliability", "Brier reliability", "", 4),
     ),
-    *_scores("higher", "labels", ("brier_resolution", "Brier resolution", "", 4)),
-    *_scores("neither", "labels", ("brier_uncertainty", "Brier uncertainty", "", 4)),
-    *_scores("lower", "labels members", ("nll_alone", "NLL of a member", "nats", 3)),
+    *rows("lower", "labels members", ("nll_alone", "NLL of a member", "nats", 3)),
 ]
 
 _UNCERTAINTY = [
-    *_scores(
+    *rows(
         "neither",
         "",
         ("total", "total entropy", "nats", 4),
@@ -110,7 +58,7 @@ _UNCERTAINTY = [
         ("zero_one_total", "0-1 total", "", 4),
         ("zero_one_aleatoric", "0-1 aleatoric", "", 4),
     ),
-    *_scores(
+    *rows(
         "neither",
         "members",
         ("epistemic", "mutual inf.", "nats", 4),
@@ -121,33 +69,32 @@ _UNCERTAINTY = [
         ("pairwise_kl", "pairwise KL", "nats", 4),
         ("pairwise_js", "pairwise JS", "nats", 4),
     ),
-    *_scores(
+    *rows(
         "neither",
         "labels members",
         ("same_error", "same error", "%", 2),
         ("error_kappa", "kappa of errors", "", 3),
-        ("yules_q", "Yule's Q", "", 3),
     ),
-    *_scores("neither", "logits", ("energy", "energy", "nats", 3), ("max_logit", "max logit", "nats", 3)),
+    *rows("neither", "logits", ("energy", "energy", "nats", 3), ("max_logit", "max logit", "nats", 3)),
 ]
 
 _REGRESSION = [
-    *_scores(
+    *rows(
         "lower",
         "labels gaussian",
         ("crps", "CRPS", "target", 3),
         ("rmse", "RMSE", "target", 3),
         ("calibration_error", "calibration error", "%", 2),
     ),
-    *_scores("neither", "labels gaussian", ("coverage_95", "coverage of 95 %", "%", 1)),
-    *_scores(
+    *rows("neither", "labels gaussian", ("coverage_95", "coverage of 95 %", "%", 1)),
+    *rows(
         "neither",
         "gaussian",
         ("sharpness", "sharpness", "target", 3),
         ("total_variance", "total variance", "target²", 4),
         ("aleatoric_variance", "aleatoric variance", "target²", 4),
     ),
-    *_scores(
+    *rows(
         "neither",
         "gaussian members",
         ("epistemic_variance", "epistemic variance", "target²", 4),
@@ -156,11 +103,11 @@ _REGRESSION = [
 ]
 
 _RECALIBRATION = [
-    *_scores("neither", "labels validation", ("temperature", "temperature", "", 3)),
-    *_scores("neither", "labels validation", ("set_coverage", "set coverage", "%", 1)),
-    *_scores("lower", "labels validation", ("set_size", "set size", "classes", 2)),
-    *_scores("neither", "labels validation gaussian", ("interval_coverage", "interval coverage", "%", 1)),
-    *_scores("lower", "labels validation gaussian", ("interval_width", "interval width", "target", 3)),
+    *rows("neither", "labels validation", ("temperature", "temperature", "", 3)),
+    *rows("neither", "labels validation", ("set_coverage", "set coverage", "%", 1)),
+    *rows("lower", "labels validation", ("set_size", "set size", "classes", 2)),
+    *rows("neither", "labels validation gaussian", ("interval_coverage", "interval coverage", "%", 1)),
+    *rows("lower", "labels validation gaussian", ("interval_width", "interval width", "target", 3)),
 ]
 
 DETECTION_MEASURES: Mapping[str, Better] = MappingProxyType({"auroc": "higher", "aupr": "higher", "fpr95": "lower"})
@@ -213,6 +160,7 @@ SCORES: Mapping[str, Score] = MappingProxyType(
             *_detections({score.key: score for score in _UNCERTAINTY}),
             *_REGRESSION,
             *_RECALIBRATION,
+            *scores(),
         ]
     }
 )

@@ -3,6 +3,7 @@
 import math
 from typing import Literal, NamedTuple
 
+from be_jax.metrics.registry import Score
 from be_jax.stats.fieller import Interval
 from be_jax.stats.means import Estimate
 
@@ -56,6 +57,8 @@ AUROC_ALEATORIC = Metric("auroc_aleatoric", "aleatoric", 3, "higher")
 AUROC_EPISTEMIC = Metric("auroc_epistemic", "AUROC epist.", 3, "higher", of_members=True)
 AUROC_MAX_PROBABILITY = Metric("auroc_max_probability", "max prob.", 3, "higher")
 FPR95_EPISTEMIC = Metric("fpr95_epistemic", "FPR95 epist.", 3, "lower", of_members=True)
+AUROC_ENERGY = Metric("auroc_energy", "energy", 3, "higher")
+AUROC_MAX_LOGIT = Metric("auroc_max_logit", "max logit", 3, "higher")
 TEMPERATURE = Metric("temperature", "temperature", 3, "neither")
 
 DETECTION_SCORES = {
@@ -65,11 +68,18 @@ DETECTION_SCORES = {
     "max_probability": "max prob.",
 }
 """Names of the scores by which OOD examples are detected, and as they are shown."""
+LOGIT_SCORES = {"energy": "energy", "max_logit": "max logit"}
+"""The same of scores that need logits with their scale, which not all predictions have."""
 DETECTION_MEASURES = ("AUROC", "AUPR", "FPR95")
 
 
+def of_score(score: Score) -> Metric:
+    """A score as the one list of scores, `be_jax.metrics.registry`, has it."""
+    return Metric(score.key, score.heading, score.decimals, score.better, score.unit == "%", "members" in score.needs)
+
+
 def detection(measure: str, score: str) -> Metric:
-    """One of `DETECTION_MEASURES` by one of `DETECTION_SCORES`, under the measure's title."""
+    """One of `DETECTION_MEASURES` by one of `DETECTION_SCORES` or `LOGIT_SCORES`, under the measure's title."""
     better: Literal["higher", "lower"] = "lower" if measure == "FPR95" else "higher"
     return Metric(f"{measure.lower()}_{score}", measure, 3, better, of_members=score == "epistemic")
 

@@ -4,20 +4,22 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from be_jax.metrics import further
 from be_jax.report import columns
 from be_jax.report.benchmark import corruptions, with_distance
 from be_jax.report.columns import Metric, detection, scaled
 from be_jax.report.methods import label
-from be_jax.report.summary import has_temperature, sets_of, severities, summarise
+from be_jax.report.summary import has_logits, has_temperature, sets_of, severities, summarise
 from be_jax.report.table import Column, Table, column, row_names, score_column, shown_estimate
 from be_jax.results import StudyResult
 
 
 def detailed_tables(result: StudyResult) -> list[Table]:
-    """One for each metric by severity, and one for each OOD set; none for sets that were not scored."""
+    """One for each metric by severity, then the further scores, then each OOD set; none of what was not scored."""
     metrics = (columns.ACCURACY, columns.NLL, columns.ECE) if severities(result) else ()
     return [
         *(_by_severity(result, metric) for metric in metrics),
+        *([_further(result)] if _has_further(result) else []),
         *(_detection(result, name) for name in sets_of(result, "ood/")),
     ]
 
@@ -32,16 +34,32 @@ def _by_severity(result: StudyResult, metric: Metric) -> Table:
     return Table(title, row_names(result), shown, f"Mean over all {corruptions(result)}, at each severity.")
 
 
+def _has_further(result: StudyResult) -> bool:
+    return any(score.key in run.scores.get("test", {}) for run in result.runs for score in further.scores())
+
+
+def _further(result: StudyResult) -> Table:
+    summary = summarise(result)
+    shown = tuple(score_column(result, summary, "test", columns.of_score(score)) for score in further.scores())
+    note = (
+        "The debiased ECE, root mean square over bins, stands before its 95 % interval over examples. Brier = "
+        "reliability - resolution + uncertainty + within bins. AUGRC: mean risk of silent failure. Yule's Q: 0 where "
+        "members err independently, 1 where they err together."
+    )
+    return Table("Test by further scores", row_names(result), shown, note)
+
+
 def _detection(result: StudyResult, set_name: str) -> Table:
     """A row for each score and method; raw and, where there is a temperature, scaled."""
     summary = summarise(result)
-    rows = [(score, method) for score in columns.DETECTION_SCORES for method in result.methods]
+    scores = columns.DETECTION_SCORES | (columns.LOGIT_SCORES if has_logits(result, set_name) else {})
+    rows = [(score, method) for score in scores for method in result.methods]
     shown = tuple(
         _over_scores(summary, set_name, rows, measure, adjust)
         for adjust in ((_raw, scaled) if has_temperature(result) else (_raw,))
         for measure in columns.DETECTION_MEASURES
     )
-    names = tuple(f"{columns.DETECTION_SCORES[score]}: {label(result, method)}" for score, method in rows)
+    names = tuple(f"{scores[score]}: {label(result, method)}" for score, method in rows)
     note = (
         "Telling this set (the positive class) from test. FPR95: fraction of test taken for this set where 95 % of "
         "it is found. A single network has no mutual information."

@@ -62,6 +62,11 @@ def single_corruptions(result: StudyResult) -> list[str]:
     return [name for name in sets_of(result, "shift/") if name not in severities(result).values()]
 
 
+def has_logits(result: StudyResult, set_name: str) -> bool:
+    """Whether an OOD set was also scored by logits, whose scale log-probabilities do not tell."""
+    return any("auroc_energy" in run.scores.get(set_name, {}) for run in result.runs)
+
+
 def has_temperature(result: StudyResult) -> bool:
     """Whether a temperature was fitted on validation data, and every metric also scored at it."""
     return "validation" in sets_of(result)

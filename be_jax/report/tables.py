@@ -5,7 +5,7 @@ from be_jax.report.benchmark import corruptions, distance, of_set
 from be_jax.report.columns import Metric, scaled
 from be_jax.report.judged_tables import judged_tables
 from be_jax.report.methods import divergence, label, runs_of
-from be_jax.report.summary import estimate, has_temperature, sets_of, summarise
+from be_jax.report.summary import estimate, has_logits, has_temperature, sets_of, summarise
 from be_jax.report.table import Cell, Column, Table, row_names, score_column
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement
@@ -28,6 +28,7 @@ OF_OOD = (
     columns.FPR95_EPISTEMIC,
     columns.DISAGREEMENT,
 )
+OF_LOGITS = (columns.AUROC_ENERGY, columns.AUROC_MAX_LOGIT)
 _SECONDS, _EPOCHS = Metric("seconds", "s per seed", 1, "neither"), Metric("epochs", "epochs", 0, "neither")
 
 
@@ -42,11 +43,12 @@ def tables(result: StudyResult, judgement: Judgement | None = None) -> list[Tabl
         metrics = tuple(of_set(result, "shift", metric) for metric in OF_LABELLED)
         shown.append(_score_table(result, "shift", "Shifted test", metrics, note))
     for name in sets_of(result, "ood/"):
+        metrics = (*OF_OOD[:2], *(OF_LOGITS if has_logits(result, name) else ()), *OF_OOD[2:])
         note = (
-            "AUROC of telling this set from test by four uncertainties. FPR95: fraction of test taken for this set "
+            "AUROC of telling this set from test by each uncertainty. FPR95: fraction of test taken for this set "
             "where 95 % of it is found, by mutual information."
         )
-        shown.append(_score_table(result, name, _ood_title(result, name), OF_OOD, note))
+        shown.append(_score_table(result, name, _ood_title(result, name), metrics, note))
     return [*judged_tables(result, judgement), *shown, *_scaled_tables(result), runs_table(result)]
 
 

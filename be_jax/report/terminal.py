@@ -14,6 +14,12 @@ from be_jax.results import StudyResult
 from be_jax.stats import Judgement, judge_results
 
 
+def print_plain(text: str, console: Console | None = None) -> None:
+    """Prints a line as it is: a path may hold brackets, which rich would take for markup, and is not to be broken."""
+    console = console or Console()
+    console.print(writable(text, console.encoding), markup=False, highlight=False, soft_wrap=True)
+
+
 def print_tables(result: StudyResult, console: Console | None = None, judgement: Judgement | None = None) -> None:
     """Prints the answer and every table. Columns that do not fit are left out from the right, and named below.
 

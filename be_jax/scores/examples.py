@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from be_jax import metrics
+from be_jax.metrics import further
 
 SCORED_AT_ONCE = 2**20
 """Log-probabilities: 4 MB, which stay in the cache of a processor."""
@@ -76,6 +77,23 @@ def summarise_labelled(examples: Examples, labels: jax.Array) -> dict[str, jax.A
         }
 
     return _flat({end: jax.lax.map(of_set, (of, labels)) for end, of in examples.items()})
+
+
+@jax.jit
+def summarise_further(examples: Examples, log_probs: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
+    """Further scalars of one labelled set, each `[1]`, see `be_jax.metrics.further`.
+
+    Args:
+      examples: of the set.
+      log_probs: of its members as given, `[m, n, c]`; what is taken from them, their votes, no temperature changes.
+      labels: `[n]`.
+    """
+
+    def of_end(of: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+        scores = further.further(further.Labelled(log_probs, of["mixture"][0], labels))
+        return jax.tree.map(lambda score: score[None], scores)
+
+    return _flat({end: of_end(of) for end, of in examples.items()})
 
 
 @jax.jit

@@ -17,6 +17,7 @@ from be_jax.scores.examples import (
     groups,
     score_examples,
     stacked_labels,
+    summarise_further,
     summarise_labelled,
     summarise_ood,
 )
@@ -40,7 +41,7 @@ def score_predictions(predictions: Predictions) -> Means:
     Sets: `test`, `ood/<name>`, and of the shifted sets the means: `shift` over all, `shift/severity_<k>` at each
     severity, `shift/<corruption>` over its severities. Where there is a set `validation`, a temperature is fitted on
     it, its only score; every metric of the other sets then stands a second time, as `<metric>_scaled`, for the
-    predictions at that temperature.
+    predictions at that temperature. `be_jax.metrics.further` are of `test` alone.
 
     Raises:
       ValueError: a set without labels that is not out of distribution.
@@ -168,14 +169,18 @@ def _score_sets(
         *groups(predictions, [name for name in others if _is_ood(name)]),
     ]:
         examples = score_examples(predictions, names, temperature)
+        further: dict[str, np.ndarray] = {}
         if names == ["test"]:
             test = examples
+            if scalars and "test/labels" in predictions:
+                arrays = (predictions[f"test/{array}"] for array in ("log_probs", "labels"))
+                further = jax.device_get(summarise_further(examples, *arrays))
         if _is_ood(names[0]):
             of_all = jax.device_get(summarise_ood(test, examples)) if scalars else {}
             judged = _judged_ood(test, examples) if blocks else {}
         else:
             labels = stacked_labels(predictions, names)
-            of_all = jax.device_get(summarise_labelled(examples, labels)) if scalars else {}
+            of_all = jax.device_get(summarise_labelled(examples, labels)) | further if scalars else {}
             judged = _judged_labelled(examples) if blocks else {}
         for i, name in enumerate(names):
             scalars_of_set = {metric: float(of_all[metric][i]) for metric in sorted(of_all, key=_raw_first)}

@@ -1,0 +1,93 @@
+"""Scores of labelled sets beyond those that tables open with: each entry says what it is and how it is computed."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+
+from be_jax.metrics._score import Score, rows
+from be_jax.metrics.debiased import debiased_ece
+from be_jax.metrics.diversity import yules_q
+from be_jax.metrics.murphy import brier_decomposition
+from be_jax.metrics.scoring import accuracy
+from be_jax.metrics.selective import augrc
+from be_jax.metrics.smooth import smooth_ece
+from be_jax.metrics.uncertainty import max_probability_uncertainty
+
+
+class Labelled(NamedTuple):
+    """A labelled set as the scores of `FURTHER` take it.
+
+    Attributes:
+      members: log-probabilities `[m, b, c]`.
+      mixture: that of the members, `[b, c]`.
+      labels: integers `[b]`.
+    """
+
+    members: jax.Array
+    mixture: jax.Array
+    labels: jax.Array
+
+
+class Measure(NamedTuple):
+    """Scores with what computes them: `of` gives a scalar, or as many as there are scores. Jittable."""
+
+    of: Callable[[Labelled], jax.Array | Sequence[jax.Array]]
+    scores: Sequence[Score]
+
+
+def _augrc(of: Labelled) -> jax.Array:
+    return augrc(max_probability_uncertainty(of.mixture[None]), accuracy(of.mixture, of.labels))
+
+
+FURTHER: tuple[Measure, ...] = (
+    Measure(_augrc, rows("lower", "labels", ("augrc", "AUGRC", "", 4))),
+    Measure(
+        lambda of: smooth_ece(of.mixture, of.labels), rows("lower", "labels", ("smooth_ece", "smooth ECE", "%", 2))
+    ),
+    Measure(
+        lambda of: debiased_ece(of.mixture, of.labels),
+        [
+            *rows("lower", "labels", ("debiased_ece", "debiased ECE", "%", 2)),
+            *rows(
+                "neither",
+                "labels",
+                ("debiased_ece_lower", "debiased ECE from", "%", 2),
+                ("debiased_ece_upper", "debiased ECE to", "%", 2),
+            ),
+        ],
+    ),
+    Measure(
+        lambda of: brier_decomposition(of.mixture, of.labels),
+        [
+            *rows("lower", "labels", ("brier_reliability", "Brier reliability", "", 4)),
+            *rows("higher", "labels", ("brier_resolution", "Brier resolution", "", 4)),
+            *rows(
+                "neither",
+                "labels",
+                ("brier_uncertainty", "Brier uncertainty", "", 4),
+                ("brier_within", "Brier within bins", "", 4),
+            ),
+        ],
+    ),
+    Measure(
+        lambda of: yules_q(of.members, of.labels), rows("neither", "labels members", ("yules_q", "Yule's Q", "", 3))
+    ),
+)
+"""Scores of labelled sets beyond those that tables open with. One entry here, and a score is computed of every run and
+shown among the details of every report and audit."""
+
+
+def scores() -> list[Score]:
+    """All scores of `FURTHER`."""
+    return [score for measure in FURTHER for score in measure.scores]
+
+
+def further(of: Labelled) -> dict[str, jax.Array]:
+    """All scores of `FURTHER`, scalars by key."""
+    found: dict[str, jax.Array] = {}
+    for measure in FURTHER:
+        values = measure.of(of)
+        parts = [values] if isinstance(values, jax.Array) else values
+        found |= {score.key: part for score, part in zip(measure.scores, parts, strict=True)}
+    return found
