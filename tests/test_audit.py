@@ -383,3 +383,11 @@ def test_impossible_validation_examples_are_counted_and_left_out(groups):
     assert temperature_of(spoiled) == pytest.approx(temperature_of({**run, **without}), rel=1e-5)
     assert "1 of 60 validation examples have probability 0" in " ".join(audit([spoiled]).caveats)
     assert not any("probability 0" in caveat for caveat in audit([run]).caveats)
+
+
+def test_without_its_extra_it_names_the_extra():
+    code = "import sys, runpy; sys.modules['tyro'] = None; runpy.run_module('be_jax.audit', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "pip install 'be-jax[audit]'" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -15,11 +15,14 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
 from be_jax.command_line import run_main
 from be_jax.config import ConfigError
 from be_jax.stats import JudgeConfig
+
+try:
+    import tyro
+except ModuleNotFoundError as error:
+    sys.exit(f"error: {error}; the audit needs its extra: pip install 'be-jax[audit]'")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,15 +7,12 @@ import numpy as np
 
 from be_jax import metrics
 from be_jax.audit.task import Predictions
-from be_jax.metrics import registry
 from be_jax.report import columns
 from be_jax.report.columns import Metric
 from be_jax.report.summary import Estimate, estimate
 from be_jax.report.table import Column, Table, column
 
-SAME_ERROR = Metric("same_error", "same error %", 2, "neither", percent=True)
-ERROR_KAPPA = Metric("error_kappa", "kappa of errors", 3, "neither")
-YULES_Q = columns.of_score(registry.lookup("yules_q"))
+SAME_ERROR, ERROR_KAPPA, YULES_Q = map(columns.metric, ("same_error", "error_kappa", "yules_q"))
 
 QUALITY = (columns.ACCURACY, columns.NLL, columns.BRIER, columns.ECE)
 LIKENESS = (columns.DISAGREEMENT, columns.MUTUAL_INFORMATION, columns.PAIRWISE_JS, SAME_ERROR, ERROR_KAPPA, YULES_Q)

@@ -9,8 +9,8 @@ import numpy as np
 from be_jax import metrics
 from be_jax.audit.beside import Measured, Shown, beside, table
 from be_jax.audit.task import Part, Predictions, Rows
-from be_jax.metrics import conformal, registry
-from be_jax.report.columns import of_score
+from be_jax.metrics import conformal
+from be_jax.report.columns import metric
 from be_jax.report.table import Table
 
 LEVEL = 0.9
@@ -43,7 +43,7 @@ def score_sets(run: Predictions) -> dict[str, dict[str, float]]:
 
 def tables(runs: Sequence[Rows]) -> list[Table]:
     """One, or none without validation data."""
-    shown = [Shown(of_score(registry.lookup(key))) for key in ("set_coverage", "set_size")]
+    shown = [Shown(metric(key)) for key in ("set_coverage", "set_size")]
     note = (
         f"Split-conformal sets of {100 * LEVEL:.0f} %, calibrated on validation data, a member's on its own "
         "predictions; size in classes. They are randomised, so that sizes compare at one coverage; a size below 1 has "

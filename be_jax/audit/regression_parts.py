@@ -8,13 +8,13 @@ import numpy as np
 from be_jax.audit.beside import Measured, Shown, beside, gain_estimate, interval_note, table
 from be_jax.audit.regression_scores import Gaussians, fit_scale, score_examples, sets_of, unit_of
 from be_jax.audit.task import Part, Predictions, Rows
-from be_jax.metrics import conformal, registry
-from be_jax.report.columns import of_score
+from be_jax.metrics import conformal
+from be_jax.report.columns import metric
 from be_jax.report.table import Table
 
 LEVEL = 0.9
 AS_GIVEN, SCALED = "as given", "one factor"
-NLL, CRPS = (of_score(registry.lookup(key)) for key in ("nll", "crps"))
+NLL, CRPS = map(metric, ("nll", "crps"))
 
 
 def score_scaled(run: Predictions) -> dict[str, dict[str, float]]:
@@ -65,7 +65,7 @@ def score_intervals(run: Predictions) -> dict[str, dict[str, float]]:
 
 def tables_of_intervals(runs: Sequence[Rows]) -> list[Table]:
     """One, or none without validation data."""
-    shown = [Shown(of_score(registry.lookup(key))) for key in ("interval_coverage", "interval_width")]
+    shown = [Shown(metric(key)) for key in ("interval_coverage", "interval_width")]
     note = (
         f"Split-conformal intervals of {100 * LEVEL:.0f} %, with q calibrated on validation data, a member's on its "
         "own predictions; mean width in the target's unit."

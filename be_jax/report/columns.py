@@ -3,7 +3,7 @@
 import math
 from typing import Literal, NamedTuple
 
-from be_jax.metrics.registry import Score
+from be_jax.metrics import registry
 from be_jax.stats.fieller import Interval
 from be_jax.stats.means import Estimate
 
@@ -44,44 +44,35 @@ class Metric(NamedTuple):
         return f"{mean} ± {self.scale * estimate.half_width:.{self.decimals}f}"
 
 
-ACCURACY = Metric("accuracy", "accuracy %", 2, "higher", percent=True)
-NLL = Metric("nll", "NLL", 3, "lower")
-ECE = Metric("ece", "ECE %", 2, "lower", percent=True)
-BRIER = Metric("brier", "Brier", 3, "lower")
-AURC = Metric("aurc", "AURC", 4, "lower")
-MUTUAL_INFORMATION = Metric("epistemic", "mutual inf.", 4, "neither", of_members=True)
-DISAGREEMENT = Metric("disagreement", "disagr. %", 2, "neither", percent=True, of_members=True)
-PAIRWISE_JS = Metric("pairwise_js", "pairwise JS", 4, "neither", of_members=True)
-AUROC_TOTAL = Metric("auroc_total", "total", 3, "higher")
-AUROC_ALEATORIC = Metric("auroc_aleatoric", "aleatoric", 3, "higher")
-AUROC_EPISTEMIC = Metric("auroc_epistemic", "AUROC epist.", 3, "higher", of_members=True)
-AUROC_MAX_PROBABILITY = Metric("auroc_max_probability", "max prob.", 3, "higher")
-FPR95_EPISTEMIC = Metric("fpr95_epistemic", "FPR95 epist.", 3, "lower", of_members=True)
-AUROC_ENERGY = Metric("auroc_energy", "energy", 3, "higher")
-AUROC_MAX_LOGIT = Metric("auroc_max_logit", "max logit", 3, "higher")
-TEMPERATURE = Metric("temperature", "temperature", 3, "neither")
+def metric(key: str, title: str | None = None) -> Metric:
+    """A score of `be_jax.metrics.registry` as a column, under its own title unless its table says half of that."""
+    score = registry.lookup(key)
+    of_members, percent = "members" in score.needs, score.unit == "%"
+    return Metric(score.key, title or score.heading, score.decimals, score.better, percent, of_members)
 
-DETECTION_SCORES = {
-    "total": "total",
-    "aleatoric": "aleatoric",
-    "epistemic": "mutual inf.",
-    "max_probability": "max prob.",
-}
-"""Names of the scores by which OOD examples are detected, and as they are shown."""
-LOGIT_SCORES = {"energy": "energy", "max_logit": "max logit"}
-"""The same of scores that need logits with their scale, which not all predictions have."""
+
+ACCURACY, NLL, ECE, BRIER, AURC = map(metric, ("accuracy", "nll", "ece", "brier", "aurc"))
+MUTUAL_INFORMATION, DISAGREEMENT, PAIRWISE_JS = map(metric, ("epistemic", "disagreement", "pairwise_js"))
+AUROC_TOTAL = metric("auroc_total", "total")
+AUROC_ALEATORIC = metric("auroc_aleatoric", "aleatoric")
+AUROC_EPISTEMIC = metric("auroc_epistemic", "AUROC epist.")
+AUROC_MAX_PROBABILITY = metric("auroc_max_probability", "max prob.")
+FPR95_EPISTEMIC = metric("fpr95_epistemic", "FPR95 epist.")
+AUROC_ENERGY = metric("auroc_energy", "energy")
+AUROC_MAX_LOGIT = metric("auroc_max_logit", "max logit")
+TEMPERATURE = metric("temperature")
+
+_NEEDS_LOGITS = {key: "logits" in registry.SCORES[key].needs for key in registry.DETECTION_SCORES}
+LOGIT_SCORES = {key: title for key, title in registry.DETECTION_SCORES.items() if _NEEDS_LOGITS[key]}
+"""Scores by which OOD examples are detected and which need logits with their scale, and as they are shown."""
+DETECTION_SCORES = {key: title for key, title in registry.DETECTION_SCORES.items() if not _NEEDS_LOGITS[key]}
+"""The same of those that all predictions have."""
 DETECTION_MEASURES = ("AUROC", "AUPR", "FPR95")
-
-
-def of_score(score: Score) -> Metric:
-    """A score as the one list of scores, `be_jax.metrics.registry`, has it."""
-    return Metric(score.key, score.heading, score.decimals, score.better, score.unit == "%", "members" in score.needs)
 
 
 def detection(measure: str, score: str) -> Metric:
     """One of `DETECTION_MEASURES` by one of `DETECTION_SCORES` or `LOGIT_SCORES`, under the measure's title."""
-    better: Literal["higher", "lower"] = "lower" if measure == "FPR95" else "higher"
-    return Metric(f"{measure.lower()}_{score}", measure, 3, better, of_members=score == "epistemic")
+    return metric(f"{measure.lower()}_{score}", measure)
 
 
 def scaled(metric: Metric) -> Metric:

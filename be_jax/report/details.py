@@ -40,7 +40,7 @@ def _has_further(result: StudyResult) -> bool:
 
 def _further(result: StudyResult) -> Table:
     summary = summarise(result)
-    shown = tuple(score_column(result, summary, "test", columns.of_score(score)) for score in further.scores())
+    shown = tuple(score_column(result, summary, "test", columns.metric(score.key)) for score in further.scores())
     note = (
         "The debiased ECE, root mean square over bins, stands before its 95 % interval over examples. Brier = "
         "reliability - resolution + uncertainty + within bins. AUGRC: mean risk of silent failure. Yule's Q: 0 where "
