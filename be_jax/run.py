@@ -7,7 +7,7 @@ from be_jax.judge import Config, judge_folder
 from be_jax.parallel import is_first_host
 from be_jax.report import predictions_in, print_tables, write_report
 from be_jax.results import StudyResult
-from be_jax.stats import Judgement
+from be_jax.stats import JudgeConfig, Judgement
 from be_jax.study import Study, run_study
 from be_jax.study.progress import progress_bars
 from be_jax.study.start import FILE, save_start, score_start
@@ -17,7 +17,9 @@ WEIGHTS_AT_MOST_S = 20.0
 """For the weights of one method; where it would be more, they are left to a command of their own."""
 
 
-def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
+def conclude(
+    study: Study, module: str, judge: JudgeConfig | None = None, *, weights: bool = True
+) -> tuple[StudyResult, Judgement | None]:
     """Runs the study, judges it, and leaves `results.json`, `verdicts.json` and `report.html` in its folder.
 
     What is finished is not done again. No judgement where the study has no single networks, no deep ensembles or no
@@ -26,6 +28,8 @@ def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
     Args:
       study: what to run.
       module: by which it was started, for the provenance.
+      judge: level, margin and endpoints, where they are not the default's.
+      weights: whether to measure members' weights too.
     """
     result = run_study(study, module)
     if not is_first_host():
@@ -34,16 +38,16 @@ def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
         with progress_bars() as progress:
             sets = study.evaluation_sets(progress)
         save_start(score_start(study, sets), study.folder)
-    if not (study.folder / "weights.json").exists():
+    if weights and not (study.folder / "weights.json").exists():
         try:
-            weights = measure_weights(study, result, module, num_inputs=500, at_most_s=WEIGHTS_AT_MOST_S)
-            weights.save(study.folder / "weights.json")
+            measured = measure_weights(study, result, module, num_inputs=500, at_most_s=WEIGHTS_AT_MOST_S)
+            measured.save(study.folder / "weights.json")
         except TooSlow as error:
             rich.print(f"Weights of members were not measured: {error}. python -m experiments.weights {study.folder}")
         except ValueError as error:  # networks whose units cannot be matched, such as normalised by groups
             rich.print(f"Weights of members were not measured: {error}")
     try:
-        return result, judge_folder(Config(study.folder), Console())
+        return result, judge_folder(Config(study.folder, judge=judge or JudgeConfig()), Console())
     except ValueError as error:
         print_tables(result)
         page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")
