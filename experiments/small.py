@@ -1,0 +1,151 @@
+"""Small studies on MNIST: the network, data and controls that the ablation and its kin share, and how they are judged.
+
+Of each training size the images are drawn once, stratified by class: all networks of a study see the same ones, and
+intervals are over networks, seeds and test images.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from rich.progress import Progress
+
+from be_jax import methods
+from be_jax.config import TrainConfig, check
+from be_jax.data import Examples, StudyData, subset
+from be_jax.evaluate import EvaluationSet
+from be_jax.results import StudyResult
+from be_jax.run import conclude
+from be_jax.stats import Endpoint, JudgeConfig, Judgement
+from be_jax.stats.config import FUNCTIONS, QUALITY
+from be_jax.study import Planned, Study
+from experiments import mnist
+from experiments.common import POOL_SEEDS_BELOW
+
+VALIDATION, OOD = 2000, 2000
+"""The most images of these sets that are used."""
+
+
+def _unshifted(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    return tuple(endpoint for endpoint in endpoints if endpoint.set_name != "shift")
+
+
+JUDGE = JudgeConfig(quality=_unshifted(QUALITY), functions=_unshifted(FUNCTIONS))
+"""As every study, but for shifted sets, which these do not have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What small studies share.
+
+    Attributes:
+      data: "embedded" (4,000 real MNIST images that ship with a dependency; OOD: drawn letters) or "tfds" (all of
+        MNIST; OOD: Fashion-MNIST).
+      data_dir: TFDS folder, for "tfds".
+      seeds: of every method but `single`, one run for each.
+      pool_size: number of independent networks, from which the deep ensembles are made.
+      members: m, of all ensembles.
+      dropout_rate: in training of every network.
+      train: the training protocol.
+      out: folder of the runs.
+    """
+
+    data: Literal["embedded", "tfds"] = "embedded"
+    data_dir: Path | None = None
+    seeds: tuple[int, ...] = tuple(range(POOL_SEEDS_BELOW, POOL_SEEDS_BELOW + 10))
+    pool_size: int = 20
+    members: int = 4
+    dropout_rate: float = 0.05
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    out: Path | None = None
+
+    def __post_init__(self) -> None:
+        check(self.members >= 2, "members", self.members, "an integer >= 2")
+        enough = self.pool_size > self.members
+        check(enough, "pool_size", self.pool_size, f"more than members={self.members}: deep ensembles are made of it")
+
+
+NOT_PART = ("data_dir", "seeds", "pool_size", "out")
+"""Fields that do not determine the numbers of a run."""
+
+
+def load(config: Config, size: int | None = None, at_least: int = 0) -> StudyData:
+    """The data with `size` training images, drawn with the same share of each class; all of them where not given.
+
+    Args:
+      config: which data.
+      size: number of training images.
+      at_least: fewer are repeated until there are so many, so that an epoch has as many steps at every size.
+
+    Raises:
+      ConfigError: there are not as many.
+    """
+    data = mnist.load_data(mnist.Config(data=config.data, data_dir=config.data_dir))
+    available = len(data.train.labels)
+    size = size or available
+    check(1 <= size <= available, "sizes", size, f"at most {available}, the training images there are")
+    data = subset(data, train=size, ood=OOD)
+    validation = Examples(*(array[:VALIDATION] for array in data.validation))
+    rows = np.arange(max(size, at_least)) % size
+    return dataclasses.replace(data, train=Examples(*(array[rows] for array in data.train)), validation=validation)
+
+
+def planned(config: Config, name: str, train: TrainConfig | None = None) -> Planned:
+    """A method of the table, trained by this protocol, or by the configuration's."""
+    row, model = methods.find(name), mnist.models.MLP(dropout_rate=config.dropout_rate)
+    options = methods.Options(members=config.members, input_shape=(28, 28, 1))
+    seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
+    return Planned(name, row.build(model, options), row.trained_with(train or config.train), seeds)
+
+
+def study(
+    name: str,
+    config: Config,
+    folder: Path,
+    data: StudyData,
+    planned_methods: tuple[Planned, ...],
+    not_part: tuple[str, ...] = NOT_PART,
+) -> Study:
+    """A study of these methods on these data, predicted on validation, test and out-of-distribution images."""
+
+    def sets(_: Progress) -> Mapping[str, EvaluationSet]:
+        labelled = {"validation": EvaluationSet(*data.validation), "test": EvaluationSet(*data.test)}
+        return labelled | {f"ood/{name}": EvaluationSet(images, None) for name, images in data.ood.items()}
+
+    return Study(name, folder, data, planned_methods, config.members, mnist.preprocess, sets, config, not_part)
+
+
+def judged(study: Study, module: str) -> tuple[StudyResult, Judgement]:
+    """A study's result and judgement, from its folder where it is finished and from nothing otherwise."""
+    study.check()
+    files = study.folder / "results.json", study.folder / "verdicts.json"
+    if all(path.exists() for path in files):
+        result = StudyResult.load(files[0])
+        wanted = {(method.name, seed) for method in study.methods for seed in method.seeds}
+        if {(run.method, run.seed) for run in result.runs} == wanted:
+            return result, Judgement.load(files[1])
+    result, judgement = conclude(study, module, JUDGE, weights=False)
+    if judgement is None:
+        raise ValueError(f"{study.folder} was not judged: a judgement needs a pool and a method that did not diverge")
+    return result, judgement
+
+
+def rows_of(judgement: Judgement, name: str) -> dict[str, Any]:
+    """What a committed file keeps of a method: at each endpoint its position with its interval, and the means."""
+    method = judgement.method(name)
+    if method is None:
+        return {}
+    return {
+        str(row.endpoint): {
+            "position": row.position.value,
+            "pieces": row.position.pieces,
+            "method": row.method,
+            "single": row.single,
+            "deep_ensemble": row.deep_ensemble,
+            "at_start": row.at_start,
+            "reason": row.reason,
+        }
+        for row in method.rows
+    }
