@@ -89,9 +89,7 @@ SETTINGS: dict[str, Setting] = {
     "full_rank": _full("full rank", REFERENCE),
     "rank_2_held": _held(2),
     "rank_4_held": _held(4),
-    "full_rank_held": _full(
-        "full rank, start distance held", normal((1 / COSINE - 1) ** 0.5, preserve_scale=True)
-    ),
+    "full_rank_held": _full("full rank, start distance held", normal((1 / COSINE - 1) ** 0.5, preserve_scale=True)),
     "rank_4_sign": _start("rank 4, random signs", random_sign(), rank=4),
     "fast_rate_0": _reference("fast learning rate x 0", fast_learning_rate_multiplier=0.0),
     "fast_rate_0.1": _reference("fast learning rate x 0.1", fast_learning_rate_multiplier=0.1),

@@ -5,22 +5,28 @@ intervals are over networks, seeds and test images.
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import rich
+import tyro
 from rich.progress import Progress
 
 from be_jax import methods
 from be_jax.config import TrainConfig, check
 from be_jax.data import Examples, StudyData, subset
 from be_jax.evaluate import EvaluationSet
+from be_jax.files import write_atomically
 from be_jax.results import StudyResult
 from be_jax.run import conclude
-from be_jax.stats import Endpoint, JudgeConfig, Judgement
+from be_jax.stats import Endpoint, JudgeConfig, Judgement, MethodJudgement
 from be_jax.stats.config import FUNCTIONS, QUALITY
-from be_jax.study import Planned, Study
+from be_jax.stats.config import OOD as OOD_MEAN
+from be_jax.stats.judgement import as_json
+from be_jax.study import Execution, Planned, Study, provenance
 from experiments import mnist
 from experiments.common import POOL_SEEDS_BELOW
 
@@ -50,6 +56,7 @@ class Config:
       dropout_rate: in training of every network.
       train: the training protocol.
       out: folder of the runs.
+      execution: where and how runs are trained.
     """
 
     data: Literal["embedded", "tfds"] = "embedded"
@@ -60,6 +67,7 @@ class Config:
     dropout_rate: float = 0.05
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     out: Path | None = None
+    execution: Annotated[Execution, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Execution)
 
     def __post_init__(self) -> None:
         check(self.members >= 2, "members", self.members, "an integer >= 2")
@@ -67,7 +75,7 @@ class Config:
         check(enough, "pool_size", self.pool_size, f"more than members={self.members}: deep ensembles are made of it")
 
 
-NOT_PART = ("data_dir", "seeds", "pool_size", "out")
+NOT_PART = ("data_dir", "seeds", "pool_size", "out", "execution")
 """Fields that do not determine the numbers of a run."""
 
 
@@ -114,7 +122,18 @@ def study(
         labelled = {"validation": EvaluationSet(*data.validation), "test": EvaluationSet(*data.test)}
         return labelled | {f"ood/{name}": EvaluationSet(images, None) for name, images in data.ood.items()}
 
-    return Study(name, folder, data, planned_methods, config.members, mnist.preprocess, sets, config, not_part)
+    return Study(
+        name,
+        folder,
+        data,
+        planned_methods,
+        config.members,
+        mnist.preprocess,
+        sets,
+        config,
+        not_part,
+        execution=config.execution,
+    )
 
 
 def judged(study: Study, module: str) -> tuple[StudyResult, Judgement]:
@@ -132,15 +151,34 @@ def judged(study: Study, module: str) -> tuple[StudyResult, Judgement]:
     return result, judgement
 
 
-def rows_of(judgement: Judgement, name: str) -> dict[str, Any]:
-    """What a committed file keeps of a method: at each endpoint its position with its interval, and the means."""
-    method = judgement.method(name)
-    if method is None:
-        return {}
+def told(result: StudyResult, judgement: Judgement) -> dict[str, Any]:
+    """What a committed file keeps of a study: its controls, and of each method why it is not judged, or its rows.
+
+    Where a control failed there are no rows.
+    """
+    failed = "; ".join(f"{control.name}: {control.reason}" for control in judgement.failed)
+    kept = {
+        "controls": {
+            each.name: {"expected": each.expected, "passed": each.passed, **dataclasses.asdict(each.position)}
+            for each in judgement.controls
+        },
+        "failed": failed,
+        "seeds": {name: len(runs) for name, runs in _runs(result).items()},
+        "undertrained": {
+            each.name: each.verdicts[0].reason
+            for each in judgement.methods
+            if each.verdicts[0].decision == "undertrained"
+        },
+        "methods": {} if failed else {each.name: rows_of(each) for each in judgement.methods},
+    }
+    return as_json(kept)  # type: ignore[no-any-return]
+
+
+def rows_of(method: MethodJudgement) -> dict[str, Any]:
+    """At each endpoint a method's position with its interval, and the means that it is made of."""
     return {
         str(row.endpoint): {
-            "position": row.position.value,
-            "pieces": row.position.pieces,
+            **dataclasses.asdict(row.position),
             "method": row.method,
             "single": row.single,
             "deep_ensemble": row.deep_ensemble,
@@ -148,4 +186,36 @@ def rows_of(judgement: Judgement, name: str) -> dict[str, Any]:
             "reason": row.reason,
         }
         for row in method.rows
+        if row.endpoint.set_name in ("test", OOD_MEAN)
     }
+
+
+def _runs(result: StudyResult) -> dict[str, list[int]]:
+    return {name: [run.seed for run in result.runs if run.method == name] for name in result.methods}
+
+
+def record(experiment: str, config: Any, data: str, **found: Any) -> dict[str, Any]:
+    """What an experiment of several studies commits: what was found, and how."""
+    left_out = ("data_dir", "out", "execution")
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}
+    made = provenance(f"experiments.{experiment}")
+    return as_json({"experiment": experiment, "data": data, "config": settings, "provenance": made, **found})  # type: ignore[no-any-return]
+
+
+def save(record: Mapping[str, Any], folder: Path) -> None:
+    """Writes `<experiment>.json`: what `experiments.pages` commits and draws."""
+    path = folder / f"{record['experiment']}.json"
+    write_atomically(path, to_json(record))
+    rich.print(f"result: {path}")
+
+
+def to_json(record: Mapping[str, Any]) -> str:
+    """JSON with a line for each entry of its lists."""
+    parts = []
+    for name, value in record.items():
+        if isinstance(value, list):
+            shown = "[\n" + ",\n".join(f"  {json.dumps(each)}" for each in value) + "\n ]"
+        else:
+            shown = json.dumps(value)
+        parts.append(f" {json.dumps(name)}: {shown}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
