@@ -64,7 +64,7 @@ def run(config: Config) -> dict[str, Any]:
     """The record: at every size where each method stands between a single network and a deep ensemble."""
     names, sizes = ("single", "copies", *config.methods), []
     for size in config.sizes:
-        data = small.load(config, size, config.epoch_images)
+        data = small.repeated(small.load(config, size), config.epoch_images)
         study = small.study(
             "phase",
             config,
@@ -73,7 +73,8 @@ def run(config: Config) -> dict[str, Any]:
             tuple(planned(config, name) for name in names),
             (*small.NOT_PART, "sizes", "methods"),
         )
-        sizes.append({"size": size, **small.told(*small.judged(study, "experiments.phase"))})
+        _, judgement = small.judged(study, "experiments.phase")
+        sizes.append({"size": size, **small.told(judgement)})
     return small.record("phase", config, data.describe(), sizes=sizes)
 
 

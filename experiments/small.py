@@ -79,13 +79,8 @@ NOT_PART = ("data_dir", "seeds", "pool_size", "out", "execution")
 """Fields that do not determine the numbers of a run."""
 
 
-def load(config: Config, size: int | None = None, at_least: int = 0) -> StudyData:
+def load(config: Config, size: int | None = None) -> StudyData:
     """The data with `size` training images, drawn with the same share of each class; all of them where not given.
-
-    Args:
-      config: which data.
-      size: number of training images.
-      at_least: fewer are repeated until there are so many, so that an epoch has as many steps at every size.
 
     Raises:
       ConfigError: there are not as many.
@@ -95,9 +90,14 @@ def load(config: Config, size: int | None = None, at_least: int = 0) -> StudyDat
     size = size or available
     check(1 <= size <= available, "sizes", size, f"at most {available}, the training images there are")
     data = subset(data, train=size, ood=OOD)
-    validation = Examples(*(array[:VALIDATION] for array in data.validation))
-    rows = np.arange(max(size, at_least)) % size
-    return dataclasses.replace(data, train=Examples(*(array[rows] for array in data.train)), validation=validation)
+    return dataclasses.replace(data, validation=Examples(*(array[:VALIDATION] for array in data.validation)))
+
+
+def repeated(data: StudyData, at_least: int) -> StudyData:
+    """Fewer training images are repeated until there are so many: an epoch then has as many steps at every size."""
+    count = len(data.train.labels)
+    rows = np.arange(max(count, at_least)) % count
+    return dataclasses.replace(data, train=Examples(*(array[rows] for array in data.train)))
 
 
 def planned(config: Config, name: str, train: TrainConfig | None = None) -> Planned:
@@ -136,23 +136,34 @@ def study(
     )
 
 
+def finished(study: Study) -> StudyResult | None:
+    """The result in the study's folder, where it has every run.
+
+    Raises:
+      RunError: the folder holds other runs.
+    """
+    study.check()
+    path = study.folder / "results.json"
+    if not path.exists():
+        return None
+    result = StudyResult.load(path)
+    wanted = {(method.name, seed) for method in study.methods for seed in method.seeds}
+    return result if {(run.method, run.seed) for run in result.runs} == wanted else None
+
+
 def judged(study: Study, module: str) -> tuple[StudyResult, Judgement]:
     """A study's result and judgement, from its folder where it is finished and from nothing otherwise."""
-    study.check()
-    files = study.folder / "results.json", study.folder / "verdicts.json"
-    if all(path.exists() for path in files):
-        result = StudyResult.load(files[0])
-        wanted = {(method.name, seed) for method in study.methods for seed in method.seeds}
-        if {(run.method, run.seed) for run in result.runs} == wanted:
-            return result, Judgement.load(files[1])
+    result, path = finished(study), study.folder / "verdicts.json"
+    if result and path.exists():
+        return result, Judgement.load(path)
     result, judgement = conclude(study, module, JUDGE, weights=False)
     if judgement is None:
         raise ValueError(f"{study.folder} was not judged: a judgement needs a pool and a method that did not diverge")
     return result, judgement
 
 
-def told(result: StudyResult, judgement: Judgement) -> dict[str, Any]:
-    """What a committed file keeps of a study: its controls, and of each method why it is not judged, or its rows.
+def told(judgement: Judgement) -> dict[str, Any]:
+    """What a committed file keeps of a judgement: its controls, and of each method why it is not judged, or its rows.
 
     Where a control failed there are no rows.
     """
@@ -163,7 +174,7 @@ def told(result: StudyResult, judgement: Judgement) -> dict[str, Any]:
             for each in judgement.controls
         },
         "failed": failed,
-        "seeds": {name: len(runs) for name, runs in _runs(result).items()},
+        "units": {each.name: each.units for each in judgement.methods},
         "undertrained": {
             each.name: each.verdicts[0].reason
             for each in judgement.methods
@@ -188,10 +199,6 @@ def rows_of(method: MethodJudgement) -> dict[str, Any]:
         for row in method.rows
         if row.endpoint.set_name in ("test", OOD_MEAN)
     }
-
-
-def _runs(result: StudyResult) -> dict[str, list[int]]:
-    return {name: [run.seed for run in result.runs if run.method == name] for name in result.methods}
 
 
 def record(experiment: str, config: Any, data: str, **found: Any) -> dict[str, Any]:

@@ -29,8 +29,8 @@ def outcome(tmp_path_factory):
 
 
 def test_a_smaller_set_is_repeated_and_no_image_is_left_out():
-    whole = small.load(TINY, 100, 100).train
-    repeated = small.load(TINY, 30, 100).train
+    whole = small.repeated(small.load(TINY, 100), 50).train
+    repeated = small.repeated(small.load(TINY, 30), 100).train
     assert len(whole.labels) == len(repeated.labels) == 100
     kept, counts = np.unique(repeated.images.reshape(100, -1), axis=0, return_counts=True)
     assert len(kept) == 30
@@ -43,7 +43,7 @@ def test_every_size_has_its_controls_and_methods(outcome):
     config, record = outcome
     assert [told["size"] for told in record["sizes"]] == [50, 100]
     for told in record["sizes"]:
-        assert told["seeds"] == {"single": 5, "copies": 3, "batch_ensemble_sign": 3, "std_0.1": 3, "deep_ensemble": 0}
+        assert told["units"]["std_0.1"] == {"seeds of std 0.1": 3, "networks": 5}
         assert told["controls"].keys() == {"identical members", "independent networks"}
         kept = set(told["methods"])
         assert kept == (set() if told["failed"] else set(config.methods))
