@@ -146,7 +146,7 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
     record = run(config)
-    small.save(record, config.folder)
+    small.save(record, config.folder, disentanglement_report.draw(record))
     rich.print(disentanglement_report.to_markdown(record))
 
 

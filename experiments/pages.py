@@ -11,6 +11,7 @@ from which page and figures are made. A test fails where a page is not current.
 import dataclasses
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from experiments import (
     published,
     start_distance,
     tabular_report,
+    toy_figures,
     weights_report,
 )
 
@@ -51,8 +53,13 @@ TITLES = {
 }
 """The studies that have a page once they are committed, in the order of the index."""
 
-RECORDS = {"phase": phase_report, "disentanglement": disentanglement_report, "tabular": tabular_report}
-"""Experiments of one file, by its name: what draws their figures and writes their page."""
+RECORDS = {
+    "phase": phase_report,
+    "disentanglement": disentanglement_report,
+    "tabular": tabular_report,
+    "toy": toy_figures,
+}
+"""Experiments of one file, by its name, with what writes their page."""
 
 FIGURES = ("severity", "pool")
 HEADLINE = "mnist_embedded"
@@ -82,9 +89,8 @@ def commit(runs: Path, name: str) -> list[Path]:
       FileNotFoundError: the study has not been judged, or the experiment not finished.
     """
     if name in RECORDS:
-        text = (runs / f"{name}.json").read_text()
-        write_atomically(RESULTS / f"{name}.json", text)
-        return _draw(RECORDS[name].draw(json.loads(text)))
+        files = [runs / f"{name}.json", *sorted(runs.glob(f"{name}*.png"))]
+        return [Path(shutil.copy(file, RESULTS)) for file in files]
     result, judgement = StudyResult.load(runs / "results.json"), Judgement.load(runs / "verdicts.json")
     _summary(result).save(RESULTS / f"{name}.json")
     judgement.save(RESULTS / f"verdicts_{name}.json")

@@ -82,7 +82,7 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
     record = run(config)
-    small.save(record, config.folder)
+    small.save(record, config.folder, phase_report.draw(record))
     rich.print(phase_report.to_markdown(record))
 
 

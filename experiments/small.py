@@ -13,13 +13,14 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import rich
 import tyro
+from matplotlib.figure import Figure
 from rich.progress import Progress
 
 from be_jax import methods
 from be_jax.config import TrainConfig, check
 from be_jax.data import Examples, StudyData, subset
 from be_jax.evaluate import EvaluationSet
-from be_jax.files import write_atomically
+from be_jax.files import replacing, write_atomically
 from be_jax.results import StudyResult
 from be_jax.run import conclude
 from be_jax.stats import Endpoint, JudgeConfig, Judgement, MethodJudgement
@@ -209,10 +210,14 @@ def record(experiment: str, config: Any, data: str, **found: Any) -> dict[str, A
     return as_json({"experiment": experiment, "data": data, "config": settings, "provenance": made, **found})  # type: ignore[no-any-return]
 
 
-def save(record: Mapping[str, Any], folder: Path) -> None:
-    """Writes `<experiment>.json`: what `experiments.pages` commits and draws."""
+def save(record: Mapping[str, Any], folder: Path, figures: Mapping[str, Figure]) -> None:
+    """Writes `<experiment>.json` and the figures `<name>.png` to the run folder: what `experiments.pages` commits."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{record['experiment']}.json"
     write_atomically(path, to_json(record))
+    for name, figure in figures.items():
+        with replacing(folder / f"{name}.png") as file:
+            figure.savefig(file, dpi=110)
     rich.print(f"result: {path}")
 
 

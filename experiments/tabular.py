@@ -194,7 +194,7 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
     record = run(config)
-    small.save(record, config.out)
+    small.save(record, config.out, tabular_report.draw(record))
     rich.print(tabular_report.to_markdown(record))
 
 

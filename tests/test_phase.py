@@ -79,7 +79,7 @@ def test_a_cell_whose_control_failed_says_nothing_of_methods(outcome, tmp_path):
     _, record = outcome
     cells = [told(50), told(100, failed="identical members: by test nll_scaled, not 0")]
     cells.append(told(200, undertrained={"batch_ensemble_sign": "slow"}))
-    small.save({**record, "sizes": cells}, tmp_path)
+    small.save({**record, "sizes": cells}, tmp_path, {})
     read = json.loads((tmp_path / "phase.json").read_text())
     text = phase_report.to_markdown(read)
     assert "| 50, BatchEnsemble ±1 | 40 % [30, ∞] | – | – | – |" in text
