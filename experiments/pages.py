@@ -33,6 +33,7 @@ from experiments import (
     ablation_report,
     command_line,
     disentanglement_report,
+    diversity_report,
     phase_report,
     published,
     start_distance,
@@ -58,6 +59,7 @@ RECORDS = {
     "disentanglement": disentanglement_report,
     "tabular": tabular_report,
     "toy": toy_figures,
+    "diversity": diversity_report,
 }
 """Experiments of one file, by its name, with what writes their page."""
 

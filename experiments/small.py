@@ -202,12 +202,16 @@ def rows_of(method: MethodJudgement) -> dict[str, Any]:
     }
 
 
+def settings(config: Any) -> dict[str, Any]:
+    """The fields of a configuration that say what was computed, JSON-compatible."""
+    left_out = ("data_dir", "out", "execution")
+    return as_json({name: value for name, value in dataclasses.asdict(config).items() if name not in left_out})  # type: ignore[no-any-return]
+
+
 def record(experiment: str, config: Any, data: str, **found: Any) -> dict[str, Any]:
     """What an experiment of several studies commits: what was found, and how."""
-    left_out = ("data_dir", "out", "execution")
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in left_out}
     made = provenance(f"experiments.{experiment}")
-    return as_json({"experiment": experiment, "data": data, "config": settings, "provenance": made, **found})  # type: ignore[no-any-return]
+    return as_json({"experiment": experiment, "data": data, "config": settings(config), "provenance": made, **found})  # type: ignore[no-any-return]
 
 
 def save(record: Mapping[str, Any], folder: Path, figures: Mapping[str, Figure]) -> None:

@@ -4,8 +4,9 @@
 
 Distance is 1 - the expected cosine of two members' masks at the start (`be_jax.nn.fast_init.expected_cosine`), and
 diversity the mutual information on test of that of deep ensembles trained alike: both are quadratic in the members'
-differences. Points are the ablation's settings, and the phase diagram's methods at every size of the training set. The
-line is through the origin, fitted to settings of the ablation whose start alone varies and is normal.
+differences. Points are the ablation's settings, the phase diagram's methods at every size of the training set, and
+methods at every recorded epoch of a training. The line is through the origin, fitted to settings of the ablation whose
+start alone varies and is normal.
 """
 
 import json
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 from be_jax.report.figures.illustration import new_figure, tidy
 from be_jax.stats import Interval, Judgement
 from experiments.ablation import COSINE, SETTINGS
+from experiments.diversity_report import position
 from experiments.small_report import interval, table
 
 RESULTS = Path(__file__).parent / "results"
@@ -54,7 +56,7 @@ def squared(root: Interval) -> Interval:
 
 def points(folder: Path = RESULTS) -> list[Point]:
     """Of every committed setting that was judged and whose start is known."""
-    return [*_of_ablation(folder), *_of_phase(folder)]
+    return [*_of_ablation(folder), *_of_phase(folder), *_of_training(folder)]
 
 
 def _of_ablation(folder: Path) -> Iterable[Point]:
@@ -76,6 +78,15 @@ def _of_phase(folder: Path) -> Iterable[Point]:
                 yield Point(f"{told['size']:,} images", name, 1 - COSINES[name], squared(position))
 
 
+def _of_training(folder: Path) -> Iterable[Point]:
+    path = folder / "diversity.json"
+    record: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"epochs": [], "methods": []}
+    for epoch in record["epochs"]:
+        for name in (row["method"] for row in record["methods"] if row["method"] in COSINES):
+            found = position(record, name, "test epistemic", epoch)
+            yield Point(f"epoch {epoch}", name, 1 - COSINES[name], squared(found))
+
+
 def only_start(point: Point) -> bool:
     """Whether this setting differs from the reference in nothing but its start, which is normal."""
     setting = SETTINGS.get(point.setting)
@@ -92,9 +103,9 @@ def fitted(given: Iterable[Point]) -> Line | None:
 
 
 def draw(given: list[Point]) -> dict[str, Figure]:
-    """The ablation and the line on the left, training sizes on the right."""
-    figure, line = new_figure(4.2), fitted(given)
-    left, right = figure.subplots(1, 2)
+    """The ablation and the line on the left, sizes of the training set in the middle, epochs on the right."""
+    figure, line = new_figure(3.8), fitted(given)
+    left, *others = panels = figure.subplots(1, 3)
     groups = {
         "start varied": [p for p in given if only_start(p)],
         "random signs": [p for p in given if p.source == "ablation" and "sign" in p.setting],
@@ -102,15 +113,17 @@ def draw(given: list[Point]) -> dict[str, Figure]:
     }
     for (name, group), colour in zip(groups.items(), ("#0072B2", "#E69F00", "#7F7F7F"), strict=True):
         _scatter(left, group, colour, name)
-    sources = list(dict.fromkeys(p.source for p in given if p.source != "ablation"))
-    for shade, source in zip(np.linspace(0.35, 0.95, max(1, len(sources))), sources, strict=False):
-        _scatter(right, [p for p in given if p.source == source], (0.0, 0.3, 0.7, shade), source)
-    for axes, title in ((left, "Ablation"), (right, "By size of the training set")):
+    for axes, kind in zip(others, ("images", "epoch"), strict=True):
+        sources = list(dict.fromkeys(p.source for p in given if kind in p.source))
+        for shade, source in zip(np.linspace(0.25, 0.95, max(1, len(sources))), sources, strict=False):
+            _scatter(axes, [p for p in given if p.source == source], (0.0, 0.3, 0.7, shade), source)
+    titles = ("Ablation", "By size of the training set", "Over training")
+    for axes, title in zip(panels, titles, strict=True):
         if line:
             axes.plot([0, 1], [0, line.slope], color="black", linewidth=0.9, linestyle="--")
         axes.axhline(1, color="#009E73", linewidth=0.9)
         axes.set(xlim=(-0.03, 1.05), ylim=(0, None))
-        tidy(axes, title=title, x="1 − expected cosine of two members' masks at the start", y="MI of a deep ensemble's")
+        tidy(axes, title=title, x="1 − expected cosine at the start", y="MI of a deep ensemble's")
         if axes.get_legend_handles_labels()[1]:
             axes.legend(fontsize=8, frameon=False)
     return {"start_distance": figure}
