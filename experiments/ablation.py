@@ -50,14 +50,14 @@ class Setting(NamedTuple):
     cosine: float | None = None
 
 
-def _start(label: str, r: FastInit, s: FastInit | None = None, rank: int = 1, **changes: object) -> Setting:
+def _start(label: str, r: FastInit, s: FastInit | None = None, rank: int = 1) -> Setting:
     s = r if s is None else s
     build = lambda model, m: batch_ensemble(model, m, rank, r, init_s=s)  # noqa: E731
-    return Setting(label, build, tuple(changes.items()), expected_cosine(r, s, rank))
+    return Setting(label, build, (), expected_cosine(r, s, rank))
 
 
 def _reference(label: str, **changes: object) -> Setting:
-    return _start(label, REFERENCE, **changes)
+    return _start(label, REFERENCE)._replace(changes=tuple(changes.items()))
 
 
 def _full(label: str, init: FastInit) -> Setting:
@@ -126,7 +126,7 @@ class Config(small.Config):
         return self.out or Path("runs") / f"ablation_{self.data}"
 
 
-def setting(config: Config, name: str) -> Planned:
+def setting(config: small.Config, name: str) -> Planned:
     """A row as a method of the study."""
     row = SETTINGS[name]
     train: TrainConfig = dataclasses.replace(config.train, **dict(row.changes))  # type: ignore[arg-type]

@@ -86,11 +86,11 @@ def noisy(labels: np.ndarray, noise: float, seed: int, num_classes: int) -> np.n
 
 def with_noise(data: StudyData, noise: float) -> StudyData:
     """The study with noise in the labels of every set."""
-    sets = {
-        name: Examples(getattr(data, name).images, noisy(getattr(data, name).labels, noise, seed, data.num_classes))
-        for seed, name in enumerate(("train", "validation", "test"))
-    }
-    return dataclasses.replace(data, **sets)
+    train, validation, test = (
+        Examples(images, noisy(labels, noise, seed, data.num_classes))
+        for seed, (images, labels) in enumerate((data.train, data.validation, data.test))
+    )
+    return dataclasses.replace(data, train=train, validation=validation, test=test)
 
 
 def make_study(config: Config, place: Place) -> Study:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import rich
 import tyro
@@ -122,7 +123,7 @@ def _score(dataset: Dataset, sets: Mapping[str, tuple[Outputs, np.ndarray]]) -> 
         return dict(score_predictions(arrays | {f"{name}/labels": y for name, (_, y) in sets.items()})["test"])
     arrays = {f"{name}/targets": y for name, (_, y) in sets.items()}
     for name, (outputs, _) in sets.items():
-        mean, variance = gaussian(outputs)
+        mean, variance = gaussian(jnp.asarray(outputs))
         arrays |= {f"{name}/mean": np.asarray(mean), f"{name}/variance": np.asarray(variance)}
     test = regression_scores.score_predictions(arrays)["test"]
     return test | {"spread_of_means": test["epistemic"]}
