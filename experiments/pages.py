@@ -41,6 +41,7 @@ from experiments import (
     toy_figures,
     weights_report,
 )
+from experiments.ablation import SETTINGS
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -94,6 +95,9 @@ def commit(runs: Path, name: str) -> list[Path]:
         files = [runs / f"{name}.json", *sorted(runs.glob(f"{name}*.png"))]
         return [Path(shutil.copy(file, RESULTS)) for file in files]
     result, judgement = StudyResult.load(runs / "results.json"), Judgement.load(runs / "verdicts.json")
+    if name == "ablation":
+        labels = {key: setting.label for key, setting in SETTINGS.items() if key in result.methods}
+        result = dataclasses.replace(result, config={**result.config, "labels": labels})
     _summary(result).save(RESULTS / f"{name}.json")
     judgement.save(RESULTS / f"verdicts_{name}.json")
     if (runs / "weights.json").exists():

@@ -144,7 +144,7 @@ def to_markdown(given: list[Point]) -> str:
         words = (
             f"Over {line.points} settings of the ablation whose start alone varies, from {line.low:.2f} to "
             f"{line.high:.2f} on the x axis: mutual information of a deep ensemble's = {line.slope:.2f} x distance, "
-            f"r = {line.correlation:.3f}. The line is dashed in both panels; `of the line` says where it breaks."
+            f"r = {line.correlation:.3f}. The line is dashed in every panel; `of the line` says where it breaks."
         )
     rows = []
     for point in given:
