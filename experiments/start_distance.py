@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from be_jax.report.figures.illustration import new_figure, tidy
@@ -103,29 +104,29 @@ def fitted(given: Iterable[Point]) -> Line | None:
 
 
 def draw(given: list[Point]) -> dict[str, Figure]:
-    """The ablation and the line on the left, sizes of the training set in the middle, epochs on the right."""
-    figure, line = new_figure(3.8), fitted(given)
-    left, *others = panels = figure.subplots(1, 3)
-    groups = {
-        "start varied": [p for p in given if only_start(p)],
-        "random signs": [p for p in given if p.source == "ablation" and "sign" in p.setting],
-        "training varied": [p for p in given if p.source == "ablation" and SETTINGS[p.setting].changes],
+    """A panel for the ablation, for sizes of the training set and for epochs, where there are any; the line in each."""
+    in_ablation = [p for p in given if p.source == "ablation"]
+    groups: dict[str, dict[str, list[Point]]] = {
+        "Ablation": {
+            "start varied": [p for p in in_ablation if only_start(p)],
+            "random signs": [p for p in in_ablation if "sign" in p.setting],
+            "training varied": [p for p in in_ablation if SETTINGS[p.setting].changes],
+        }
     }
-    for (name, group), colour in zip(groups.items(), ("#0072B2", "#E69F00", "#7F7F7F"), strict=True):
-        _scatter(left, group, colour, name)
-    for axes, kind in zip(others, ("images", "epoch"), strict=True):
-        sources = list(dict.fromkeys(p.source for p in given if kind in p.source))
-        for shade, source in zip(np.linspace(0.25, 0.95, max(1, len(sources))), sources, strict=False):
-            _scatter(axes, [p for p in given if p.source == source], (0.0, 0.3, 0.7, shade), source)
-    titles = ("Ablation", "By size of the training set", "Over training")
-    for axes, title in zip(panels, titles, strict=True):
+    for title, kind in (("By size of the training set", "images"), ("Over training", "epoch")):
+        sources = dict.fromkeys(p.source for p in given if kind in p.source)
+        groups[title] = {source: [p for p in given if p.source == source] for source in sources}
+    shown = {title: group for title, group in groups.items() if any(group.values())}
+    figure, line = new_figure(3.8), fitted(given)
+    for axes, (title, group) in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown.items(), strict=True):
+        for place, (name, members) in zip(np.linspace(0, 0.85, len(group)), group.items(), strict=True):
+            _scatter(axes, members, colormaps["viridis"](place), name)
         if line:
             axes.plot([0, 1], [0, line.slope], color="black", linewidth=0.9, linestyle="--")
         axes.axhline(1, color="#009E73", linewidth=0.9)
         axes.set(xlim=(-0.03, 1.05), ylim=(0, None))
         tidy(axes, title=title, x="1 − expected cosine at the start", y="MI of a deep ensemble's")
-        if axes.get_legend_handles_labels()[1]:
-            axes.legend(fontsize=8, frameon=False)
+        axes.legend(fontsize=8, frameon=False)
     return {"start_distance": figure}
 
 

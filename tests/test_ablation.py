@@ -101,7 +101,7 @@ def test_the_line_is_found_and_what_lies_off_it_is_told(tmp_path):
     phase["methods"]["std_1"] = {"test root_epistemic": {"value": 0.5, "pieces": [[0.4, 0.6]]}}
     (tmp_path / "phase.json").write_text(json.dumps({"sizes": [phase]}))
     assert start_distance.points(tmp_path)[-1].source == "50 images"
-    assert len(start_distance.draw(start_distance.points(tmp_path))["start_distance"].axes) == 3
+    assert len(start_distance.draw(start_distance.points(tmp_path))["start_distance"].axes) == 2
 
 
 def test_nothing_is_fitted_to_a_judgement_whose_control_failed(tmp_path):
