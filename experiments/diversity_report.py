@@ -70,7 +70,7 @@ def to_markdown(record: Mapping[str, Any]) -> str:
             shown = [percent(position(record, row["method"], "test epistemic", epoch)) for epoch in epochs]
             rows.append([name_of(row["method"]), *shown])
     words = (
-        f"{record['data']}. Members compared on {config['num_inputs']:,} test and as many out-of-distribution images "
+        f"{record['data']}. Members compared on at most {config['num_inputs']:,} test and as many OOD images "
         "during training, each method with the deep ensemble after as many epochs: 100 % are independent networks, 0 % "
         "copies of one. Roots make mutual information linear. Intervals are of 95 %, over "
         f"{len(config['seeds'])} seeds and {config['pool_size'] // config['members']} deep ensembles without a network "
