@@ -9,7 +9,7 @@ from be_jax.report import predictions_in, print_tables, write_report
 from be_jax.report.terminal import print_plain
 from be_jax.results import StudyResult
 from be_jax.scores import ScoredOnce
-from be_jax.stats import Judgement
+from be_jax.stats import JudgeConfig, Judgement
 from be_jax.study import Study, run_study
 from be_jax.study.progress import progress_bars
 from be_jax.study.start import FILE, save_start, score_start
@@ -19,7 +19,9 @@ WEIGHTS_AT_MOST_S = 20.0
 """For the weights of one method; where it would be more, they are left to a command of their own."""
 
 
-def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
+def conclude(
+    study: Study, module: str, judge: JudgeConfig | None = None, *, weights: bool = True
+) -> tuple[StudyResult, Judgement | None]:
     """Runs the study, judges it, and leaves `results.json`, `verdicts.json` and `report.html` in its folder.
 
     What is finished is not done again. No judgement where the study has no single networks, no deep ensembles or no
@@ -28,6 +30,8 @@ def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
     Args:
       study: what to run.
       module: by which it was started, for the provenance.
+      judge: level, margin and endpoints, where they are not the default's.
+      weights: whether to measure members' weights too.
     """
     scored = ScoredOnce()
     result = run_study(study, module, scored.score_predictions)
@@ -37,17 +41,18 @@ def conclude(study: Study, module: str) -> tuple[StudyResult, Judgement | None]:
         with progress_bars() as progress:
             sets = study.evaluation_sets(progress)
         save_start(score_start(study, sets), study.folder)
-    if not (study.folder / "weights.json").exists():
+    if weights and not (study.folder / "weights.json").exists():
         try:
-            weights = measure_weights(study, result, module, num_inputs=500, at_most_s=WEIGHTS_AT_MOST_S)
-            weights.save(study.folder / "weights.json")
+            measured = measure_weights(study, result, module, num_inputs=500, at_most_s=WEIGHTS_AT_MOST_S)
+            measured.save(study.folder / "weights.json")
         except TooSlow as error:
             command = suggested("experiments.weights", study.folder)
             print_plain(f"Weights of members were not measured: {error}. {command}")
         except ValueError as error:  # networks whose units cannot be matched, such as normalised by groups
             print_plain(f"Weights of members were not measured: {error}")
     try:
-        return result, judge_folder(Config(study.folder), Console(), scored.score_run)
+        config = Config(study.folder, judge=judge or JudgeConfig())
+        return result, judge_folder(config, Console(), scored.score_run)
     except ValueError as error:
         print_tables(result)
         page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")

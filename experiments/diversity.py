@@ -1,22 +1,22 @@
-"""Does the diversity of a BatchEnsemble fade in training, or is it what the initialiser gave?
+"""How diversity comes and goes over training: is it what the start gave, or does training make it?
 
-Trains the MNIST study's BatchEnsembles (N(1, 0.5) fast weights, and random signs) and its deep ensemble without early
-stopping, and follows from initialisation on how far apart members are: as functions (mutual information, disagreement,
-Jensen-Shannon divergence, error correlation, on test and out-of-distribution data) and in their effective weights
-(distance of kernels, CKA of representations, barrier on the line between two members). The deep ensemble is measured
-once more in weights after matching hidden units, for units in another order are no difference.
+Every method of the MNIST study is trained by the study's protocol, and after 1, 2, 4, ... epochs, at each cut of the
+learning rate and at the end its members are compared: as functions (mutual information and disagreement, on test and
+out-of-distribution images) and in their weights (distance of effective kernels). Deep ensembles are those of a pool of
+single networks that share no network, after as many epochs. Copies of one network are the control.
 
-    python -m experiments.diversity                                  # 4,000 embedded images, 5 seeds
+    python -m experiments.diversity                                  # 4,000 embedded images
     python -m experiments.diversity --data tfds --data-dir ~/tensorflow_datasets
 
-Ends with a table on the terminal, and `diversity.json` and `diversity.png` in the output folder.
+Ends with `diversity.json` and a figure in the run folder. Methods that were finished are not trained again.
 """
 
 import dataclasses
-import functools
-from collections.abc import Iterator
+import json
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,204 +26,143 @@ import tyro
 from rich.progress import Progress
 
 from be_jax import Ensemble, deep_ensemble, metrics
-from be_jax.config import TrainConfig, check
+from be_jax.config import check
 from be_jax.data import StudyData
 from be_jax.ensemble import Variables
-from be_jax.files import replacing
-from be_jax.fit import VALIDATION_CHUNK, pad
-from be_jax.parameter_space import barriers, free_directions, matched_pairs, score_parameters
-from be_jax.study import Planned, provenance
+from be_jax.files import write_atomically
+from be_jax.fit import fit
+from be_jax.identity import differences
+from be_jax.keys import Purpose, key_for
+from be_jax.parameter_space import kernel_similarity
+from be_jax.results import DEEP_ENSEMBLE, SINGLE
+from be_jax.runs import RunError, RunFolder
+from be_jax.stats.judgement import as_json
+from be_jax.study import Planned
 from be_jax.study.progress import progress_bars
-from be_jax.train import make_trainer, over_seeds
-from experiments import command_line, mnist
+from experiments import command_line, diversity_report, mnist, small
 from experiments.common import use_compilation_cache
-from experiments.diversity_report import MATCHED, METHODS, Result, Scores, draw, table
 
-TRAINED = tuple(method for method in METHODS if method != MATCHED)
+METHODS = (SINGLE, "batch_ensemble", "batch_ensemble_sign", "mc_dropout", "copies")
+
+Score = Callable[[Variables], Mapping[str, jax.Array]]
+"""Of the variables of all runs, `[s, ...]`: scores by name, `[s]`."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Attributes:
-    data: "embedded" (4,000 real MNIST images that ship with a dependency; OOD: drawn letters) or "tfds" (all of MNIST;
-      OOD: Fashion-MNIST).
-    data_dir: TFDS folder, for "tfds".
-    seeds: one run of each method for each.
-    members: m, at least 2.
-    init_std: of r and s ~ N(1, init_std^2) in `batch_ensemble`.
-    epochs: to train; none is cut short.
-    num_inputs: training, test and out-of-distribution images, of each the first so many, on which members are compared.
-    out: folder of the result.
+class Config(small.Config):
+    """Everything that can be varied.
+
+    Attributes:
+      size: number of training images; all of them where not given.
+      num_inputs: test and out-of-distribution images, of each the first so many, on which members are compared.
     """
 
-    data: Literal["embedded", "tfds"] = "embedded"
-    data_dir: Path | None = None
-    seeds: tuple[int, ...] = (42, 69, 123, 456, 789)
-    members: int = 4
-    init_std: float = 0.5
-    epochs: int = 75
+    size: int | None = None
     num_inputs: int = 1000
-    out: Path = Path("runs/diversity")
 
     def __post_init__(self) -> None:
-        check(self.members >= 2, "members", self.members, "an integer >= 2: members are compared in pairs")
+        super().__post_init__()
         check(self.num_inputs >= 1, "num_inputs", self.num_inputs, "an integer >= 1")
 
     @property
-    def study(self) -> mnist.Config:
-        """The MNIST study of these settings."""
-        return mnist.Config(
-            data=self.data,
-            data_dir=self.data_dir,
-            seeds=self.seeds,
-            members=self.members,
-            init_std=self.init_std,
-            train=TrainConfig(epochs=self.epochs, patience=0),
-        )
+    def folder(self) -> Path:
+        return self.out or Path("runs") / f"diversity_{self.data}"
 
     @property
     def recorded_epochs(self) -> list[int]:
-        """0 (initialisation), 1, 2, 4, 8, ..., and the last one."""
-        return [0, *(2**k for k in range(self.epochs.bit_length()) if 2**k < self.epochs), self.epochs]
+        """0 (the start), 1, 2, 4, 8, ..., those after which the learning rate is cut, and the last one."""
+        doubled = (2**k for k in range(self.train.epochs.bit_length()))
+        wanted = {0, *doubled, *self.train.milestones, self.train.epochs}
+        return sorted(epoch for epoch in wanted if epoch <= self.train.epochs)
 
 
-class Inputs(NamedTuple):
-    """What members are compared on: model inputs `[n, ...]` and labels `[n]`."""
-
-    train: tuple[jax.Array, jax.Array]
-    test: tuple[jax.Array, jax.Array]
-    ood: jax.Array
-
-
-def make_inputs(data: StudyData, count: int) -> Inputs:
-    """The first `count` images of each set, as the model takes them; of the study's one out-of-distribution set."""
+def scorer(ensemble: Ensemble, seeds: tuple[int, ...], data: StudyData, count: int) -> Score:
+    """Scores of runs of an ensemble: how good its members are, alone and together, and how far apart."""
     (ood,) = data.ood.values()
-    train, test = (
-        (_as_input(part.images[:count]), jnp.asarray(part.labels[:count])) for part in (data.train, data.test)
-    )
-    return Inputs(train, test, _as_input(ood[:count]))
-
-
-def trajectory(method: Planned, data: StudyData, config: Config) -> Iterator[tuple[int, Variables]]:
-    """Trains all seeds in one program; yields every recorded epoch and the variables at its end, `[seeds, ...]`."""
-    trainer = make_trainer(method.ensemble, method.train, len(data.train.labels), mnist.preprocess)
-    seeds = jnp.asarray(config.seeds, jnp.uint32)
-    run_epoch = jax.jit(over_seeds(trainer.epoch, len(seeds), num_shared=3))
-    images, labels = map(jnp.asarray, data.train)
-    state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None)))(seeds, images[:1])
-    validation = pad(*data.validation, VALIDATION_CHUNK)
-    yield 0, state.train.variables
-    for epoch in range(1, config.epochs + 1):
-        state, _ = run_epoch(seeds, state, images, labels, validation)
-        if epoch in config.recorded_epochs:
-            yield epoch, state.train.variables
-
-
-def score_functions(ensemble: Ensemble, variables: Variables, inputs: Inputs) -> dict[str, jax.Array]:
-    """How far apart the members are as functions, and how good they are together."""
-    x, labels = inputs.test
-    test, ood = ensemble.predict(variables, x), ensemble.predict(variables, inputs.ood)
-    scores = {
-        "test/accuracy": metrics.accuracy(metrics.mixture(test), labels).mean(),
-        "test/nll": metrics.nll(metrics.mixture(test), labels).mean(),
-        "test/same_error": metrics.same_error(test, labels).mean(),
-        "test/error_kappa": metrics.error_kappa(test, labels),
-    }
-    for name, log_probs in (("test", test), ("ood", ood)):
-        scores |= {
-            f"{name}/mutual_information": metrics.decompose(log_probs).epistemic.mean(),
-            f"{name}/disagreement": metrics.disagreement(log_probs).mean(),
-            f"{name}/pairwise_js": metrics.pairwise_js(log_probs).mean(),
-        }
-    return scores
-
-
-def score_weights(ensemble: Ensemble, variables: Variables, inputs: Inputs) -> dict[str, jax.Array]:
-    """How far apart the members are in parameter space (see `score_parameters`)."""
-    scores = score_parameters(ensemble, variables, *inputs.test)
-    scores["train_loss_barrier"] = barriers(ensemble, variables, *inputs.train).loss.mean()
-    return {f"weights/{name}": value for name, value in scores.items()}
-
-
-def score_matched(ensemble: Ensemble, variables: Variables, inputs: Inputs) -> dict[str, jax.Array]:
-    """The same of a deep ensemble once the hidden units of each pair of members are matched: means over pairs.
-
-    Takes and gives all seeds, `[seeds, ...]`, as matching runs on the host.
-    """
-    seeds = len(jax.tree.leaves(variables)[0])
-    x, _ = inputs.test
-    of_seeds = [matched_pairs(ensemble, jax.tree.map(lambda a, i=i: a[i], variables), x[:10]) for i in range(seeds)]
-    matched = jax.tree.map(lambda *leaves: jnp.stack(leaves), *of_seeds)
-    return {name: value.mean(1) for name, value in _score_pairs(ensemble, matched, inputs).items()}
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _score_pairs(ensemble: Ensemble, matched: Variables, inputs: Inputs) -> dict[str, jax.Array]:
-    pair = deep_ensemble(ensemble.model, 2)
-    return jax.vmap(jax.vmap(lambda variables: score_weights(pair, variables, inputs)))(matched)
-
-
-def follow(method: Planned, data: StudyData, config: Config, progress: Progress) -> dict[str, Scores]:
-    """Every score of a method, `[seeds, recorded epochs]`; of the deep ensemble also those of its matched members."""
-    inputs, ensemble = make_inputs(data, config.num_inputs), method.ensemble
+    x, out = (mnist.preprocess(jnp.asarray(images[:count])) for images in (data.test.images, ood))
+    labels = jnp.asarray(data.test.labels[:count])
 
     @jax.jit
     @jax.vmap
-    def score(variables: Variables) -> dict[str, jax.Array]:
-        return score_functions(ensemble, variables, inputs) | score_weights(ensemble, variables, inputs)
+    def score(variables: Variables, seed: jax.Array) -> dict[str, jax.Array]:
+        key = key_for(seed, Purpose.PREDICT)
+        test, far = (ensemble.predict(variables, each, key=key) for each in (x, out))
+        scores = {
+            "test nll": metrics.nll(metrics.mixture(test), labels).mean(),
+            "test nll alone": jax.vmap(lambda one: metrics.nll(one, labels))(test).mean(),
+        }
+        for name, log_probs in (("test", test), ("ood", far)):
+            scores[f"{name} epistemic"] = metrics.decompose(log_probs).epistemic.mean()
+            scores[f"{name} disagreement"] = metrics.disagreement(log_probs).mean()
+        if ensemble.per_member:
+            layers = kernel_similarity(ensemble, variables).values()
+            scores["kernel_distance"] = jnp.stack([layer.distance for layer in layers]).mean()
+        return scores
 
-    recorded: dict[str, list[dict[str, np.ndarray]]] = {method.name: []}
-    task = progress.add_task(METHODS[method.name], total=config.epochs)
-    for epoch, variables in trajectory(method, data, config):
-        recorded[method.name].append(jax.device_get(score(variables)))
-        if method.name == "deep_ensemble":
-            recorded.setdefault(MATCHED, []).append(jax.device_get(score_matched(ensemble, variables, inputs)))
+    numbers = jnp.asarray(seeds, jnp.uint32)
+    return lambda variables: score(variables, numbers)
+
+
+def follow(method: Planned, data: StudyData, config: Config, progress: Progress) -> dict[str, list[list[float]]]:
+    """Trains all runs of a method; its scores by name, `[runs][recorded epochs]`."""
+    ensemble, seeds, pool = method.ensemble, method.seeds, method.name == SINGLE
+    groups = len(seeds) // config.members if pool else len(seeds)
+    compared = deep_ensemble(ensemble.model, config.members) if pool else ensemble
+    score = scorer(compared, seeds[:groups], data, config.num_inputs)
+    task, recorded = progress.add_task(method.name, total=config.train.epochs), []
+
+    def record(variables: Variables) -> None:
+        if pool:
+            variables = jax.tree.map(lambda a: _grouped(a, groups, config.members), variables)
+        recorded.append(jax.device_get(score(variables)))
+
+    def on_epoch(state: Any, _: Any) -> None:
+        epoch = int(state.epoch.max())
         progress.update(task, completed=epoch)
-    return {
-        name: {score: np.stack([at_epoch[score] for at_epoch in epochs], axis=1) for score in epochs[0]}
-        for name, epochs in recorded.items()
-    }
+        if epoch in config.recorded_epochs:
+            record(jax.tree.map(np.asarray, state.train.variables))
+
+    x = mnist.preprocess(jnp.asarray(data.train.images[:1]))
+    start = jax.jit(jax.vmap(lambda seed: ensemble.init(key_for(seed, Purpose.INIT), x)))
+    record(jax.tree.map(np.asarray, start(jnp.asarray(seeds, jnp.uint32))))
+    with tempfile.TemporaryDirectory() as folder:
+        folders = {seed: RunFolder(Path(folder) / str(seed), {"seed": seed}) for seed in seeds}
+        devices = config.execution.devices
+        sets = data.train, data.validation
+        fit(ensemble, method.train, *sets, mnist.preprocess, folders, devices=devices, on_epoch=on_epoch)
+    names = recorded[0]
+    return {name: np.stack([scores[name] for scores in recorded], axis=1).tolist() for name in names}
 
 
-def run(config: Config) -> Result:
-    """Trains and measures all methods."""
-    data = mnist.load_data(config.study)
-    methods = [mnist.build_method(config.study, name) for name in TRAINED]
-    scores: dict[str, Scores] = {}
+def _grouped(a: np.ndarray, groups: int, members: int) -> np.ndarray:
+    return a[: groups * members].reshape(groups, members, *a.shape[1:])
+
+
+def run(config: Config) -> dict[str, Any]:
+    """The record: every method's scores over training."""
+    data = small.load(config, config.size)
+    settings = {**small.settings(config), "data_hash": data.fingerprint()}
+    rows = []
     with progress_bars() as progress:
-        for method in methods:
-            scores |= follow(method, data, config, progress)
-    about = {
-        "experiment": "diversity",
-        "data": data.describe(),
-        "config": {k: v for k, v in dataclasses.asdict(config).items() if k not in ("data_dir", "out")},
-        "provenance": provenance("experiments.diversity"),
-        "free_directions": {method.name: free_share(method.ensemble, data) for method in methods},
-    }
-    return Result(about, config.seeds, tuple(config.recorded_epochs), scores)
-
-
-def free_share(ensemble: Ensemble, data: StudyData) -> float:
-    """The part of a deep ensemble's space of kernels in which a member can move for itself."""
-    x = _as_input(data.train.images[:1])
-    directions = free_directions(ensemble, jax.eval_shape(ensemble.init, jax.random.key(0), x)).values()
-    return sum(layer.own for layer in directions) / sum(layer.network for layer in directions)
-
-
-def _as_input(images: np.ndarray) -> jax.Array:
-    return mnist.preprocess(jnp.asarray(images))
+        for name in METHODS:
+            path = config.folder / f"{name}.json"
+            if not path.exists():
+                scores = follow(small.planned(config, name), data, config, progress)
+                write_atomically(path, json.dumps({"settings": settings, "scores": as_json(scores)}))
+            kept = json.loads(path.read_text())
+            if differ := differences(kept["settings"], json.loads(json.dumps(settings))):
+                raise RunError(f"{path} was made by another configuration: {differ}; choose another --out")
+            rows.append({"method": DEEP_ENSEMBLE if name == SINGLE else name, "scores": kept["scores"]})
+    return small.record("diversity", config, data.describe(), epochs=config.recorded_epochs, methods=rows)
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    result = run(config)
-    result.save(config.out / "diversity.json")
-    with replacing(config.out / "diversity.png") as file:
-        draw(result).savefig(file, dpi=110)
-    rich.print(table(result))
-    rich.print(f"\nresults: {config.out / 'diversity.json'}\nfigure:  {config.out / 'diversity.png'}")
+    record = run(config)
+    small.save(record, config.folder, diversity_report.draw(record))
+    rich.print(diversity_report.to_markdown(record))
 
 
 if __name__ == "__main__":
-    command_line.run(main, interrupted="interrupted")
+    command_line.run(main, interrupted="interrupted: the same command goes on after the methods that are finished")

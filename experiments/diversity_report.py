@@ -1,113 +1,81 @@
-"""The result of `experiments.diversity`: its file, its table and its figure."""
+"""Diversity over training as a figure and a page, from `diversity.json`."""
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from be_jax.report.figures.illustration import legend_above, new_figure, tidy
-from be_jax.report.methods import styles
-from be_jax.runs import write_atomically
+from be_jax.report.columns import percent
+from be_jax.report.figures.illustration import apart, legend_above, new_figure, tidy
+from be_jax.stats import Interval, of_seeds, ratio
+from be_jax.stats.fieller import UNDEFINED
+from experiments.small_report import bar, looks, made, name_of, table
 
-Scores = Mapping[str, np.ndarray]
-"""By name, `[seeds, epochs]`."""
-
-MATCHED = "deep_ensemble_matched"
-METHODS = {
-    "batch_ensemble": "BatchEnsemble N(1, 0.5)",
-    "batch_ensemble_sign": "BatchEnsemble ±1",
-    "deep_ensemble": "deep ensemble",
-    MATCHED: "deep ensemble, units matched",
-}
 SHOWN = {
-    "test/mutual_information": "mutual information, test",
-    "ood/mutual_information": "mutual information, OOD",
-    "test/disagreement": "disagreement, test",
-    "weights/kernel_distance": "distance of kernels",
-    "weights/cka": "CKA of representations",
-    "weights/loss_barrier": "loss barrier, test",
+    "test epistemic": "√MI, test",
+    "ood epistemic": "√MI, OOD",
+    "test disagreement": "disagreement, test",
+    "kernel_distance": "distance of kernels",
 }
+VIEW = (0.0, 3.0)
+DEEP = "deep_ensemble"
 
 
-class Result(NamedTuple):
-    """What was measured.
-
-    Attributes:
-      about: data, configuration, provenance, and each method's share of free directions; JSON-compatible.
-      seeds: one run of each method for each.
-      epochs: after which scores were taken; 0 is initialisation.
-      scores: by method and name, `[seeds, epochs]`.
-    """
-
-    about: Mapping[str, Any]
-    seeds: tuple[int, ...]
-    epochs: tuple[int, ...]
-    scores: Mapping[str, Scores]
-
-    def by_run(self, epoch: int) -> dict[tuple[str, int], dict[str, float]]:
-        """The scalars of each run after an epoch, `{(method, seed): {name: value}}`: what a judgement takes."""
-        at = self.epochs.index(epoch)
-        return {
-            (method, seed): {name: float(values[i, at]) for name, values in scores.items()}
-            for method, scores in self.scores.items()
-            for i, seed in enumerate(self.seeds)
-        }
-
-    def save(self, path: Path) -> None:
-        """Writes JSON, a line for each score, with six significant digits."""
-        lines = [
-            f"  {json.dumps(method)}: {{\n" + ",\n".join(f"   {_line(*score)}" for score in scores.items()) + "\n  }"
-            for method, scores in self.scores.items()
-        ]
-        head = json.dumps({**self.about, "seeds": self.seeds, "epochs": self.epochs}, indent=1)[:-2]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, head + ',\n "scores": {\n' + ",\n".join(lines) + "\n }\n}\n")
-
-    @classmethod
-    def load(cls, path: Path) -> "Result":
-        """Reads what `save` wrote."""
-        about = json.loads(path.read_text())
-        seeds, epochs, scores = (about.pop(name) for name in ("seeds", "epochs", "scores"))
-        arrays = {method: {name: np.array(v) for name, v in values.items()} for method, values in scores.items()}
-        return cls(about, tuple(seeds), tuple(epochs), arrays)
+def position(record: Mapping[str, Any], method: str, name: str, epoch: int) -> Interval:
+    """A score at an epoch, of that of deep ensembles after as many; roots of what is quadratic."""
+    scores = {row["method"]: row["scores"] for row in record["methods"]}
+    if name not in scores[method]:
+        return UNDEFINED
+    at = record["epochs"].index(epoch)
+    own, deep = (_statistic([run[at] for run in scores[each][name]], each, name) for each in (method, DEEP))
+    return ratio(own, deep) if deep.value > 0 else UNDEFINED
 
 
-def table(result: Result) -> str:
-    """Markdown: methods by what is shown, means over seeds at initialisation and after the last epoch."""
-    lines = [["method", *SHOWN.values(), "free directions"], ["---", *("---:" for _ in SHOWN), "---:"]]
-    for method, scores in result.scores.items():
-        shares = result.about["free_directions"]
-        cells = [_from_to(scores[name]) if name in scores else "as above" for name in SHOWN]
-        lines.append([METHODS[method], *cells, f"{100 * shares[method]:.1f} %" if method in shares else "as above"])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def _statistic(values: Sequence[float], method: str, name: str) -> Any:
+    metric = "root_epistemic" if name.endswith("epistemic") else name
+    scores = [{("", metric.removeprefix("root_")): np.array([value])} for value in values]
+    return of_seeds(scores, method).statistic("", metric)
 
 
-def draw(result: Result) -> Figure:
-    """Diversity over training: a line for the mean over seeds, in a band that holds all seeds."""
-    figure = new_figure(5.4)
-    panels = figure.subplots(2, 3).flat
-    places = np.arange(len(result.epochs))
-    for axes, (name, title) in zip(panels, SHOWN.items(), strict=True):
-        for method, style in styles(tuple(result.scores)).items():
-            if name in result.scores[method]:
-                values, look = result.scores[method][name], {"color": style.colour, "label": METHODS[method]}
-                axes.plot(places, values.mean(0), linestyle=style.line, marker=style.marker, markersize=4, **look)
-                axes.fill_between(places, values.min(0), values.max(0), color=style.colour, alpha=0.2, linewidth=0)
-        axes.set_xticks(places, [str(epoch) for epoch in result.epochs])
-        axes.set_ylim(bottom=0)
-        tidy(axes, title=title, x="epoch (0: initialisation)")
-    legend_above(figure, figure.axes[3])
-    return figure
+def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
+    """A panel for each score: every method's, of the deep ensemble's, over epochs."""
+    figure, methods = new_figure(6.4), [row["method"] for row in record["methods"] if row["method"] != DEEP]
+    epochs = record["epochs"]
+    for axes, (name, title) in zip(figure.subplots(2, 2).flat, SHOWN.items(), strict=True):
+        for shift, (method, style) in zip(apart(len(methods), 0.08), looks(methods).items(), strict=True):
+            found = [position(record, method, name, epoch) for epoch in epochs]
+            places = np.arange(len(epochs)) + shift
+            for at, each in zip(places, found, strict=True):
+                bar(axes, at, each, *VIEW, style)
+            axes.plot(places, [each.value for each in found], color=style.colour, linestyle=style.line, linewidth=1)
+            axes.plot([], [], color=style.colour, marker=style.marker, label=name_of(method))
+        axes.axhline(1, color="black", linewidth=0.9, linestyle="--")
+        axes.set(ylim=VIEW)
+        axes.set_xticks(range(len(epochs)), [str(epoch) for epoch in epochs])
+        tidy(axes, title=f"{title}, of the deep ensemble's", x="epoch (0: the start)")
+    legend_above(figure, figure.axes[0])
+    return {"diversity": figure}
 
 
-def _from_to(values: np.ndarray) -> str:
-    first, last = values.mean(0)[[0, -1]]
-    return f"{first:.3f} → {last:.3f}"
-
-
-def _line(name: str, values: np.ndarray) -> str:
-    rows = [[float(f"{value:.6g}") for value in row] for row in values]
-    return f"{json.dumps(name)}: {json.dumps(rows)}"
+def to_markdown(record: Mapping[str, Any]) -> str:
+    """The figure with its words, and a table of mutual information at every recorded epoch."""
+    epochs, config = record["epochs"], record["config"]
+    rows = []
+    for row in record["methods"]:
+        means = np.mean(row["scores"]["test epistemic"], axis=0)
+        if row["method"] == DEEP:
+            rows.append(["deep ensemble: √MI in √nats", *(f"{value**0.5:.3f}" for value in means)])
+        else:
+            shown = [percent(position(record, row["method"], "test epistemic", epoch)) for epoch in epochs]
+            rows.append([name_of(row["method"]), *shown])
+    words = (
+        f"{record['data']}. Members compared on at most {config['num_inputs']:,} test and as many OOD images "
+        "during training, each method with the deep ensemble after as many epochs: 100 % are independent networks, 0 % "
+        "copies of one. Roots make mutual information linear. Intervals are of 95 %, over "
+        f"{len(config['seeds'])} seeds and {config['pool_size'] // config['members']} deep ensembles without a network "
+        "in common."
+    )
+    heads = ["√MI on test, of the deep ensemble's, at epoch", *map(str, epochs)]
+    parts = ["# Diversity over training", words, "![diversity over training](diversity.png)"]
+    return "\n\n".join([*parts, table(heads, rows).strip(), "## How this was made", made(record)]) + "\n"

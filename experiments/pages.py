@@ -4,16 +4,20 @@
     python -m experiments.pages --runs runs/mnist_full --name mnist_full     # first commits a finished study there
 
 A study's page `<name>.md` is made from its `<name>.json`, `verdicts_<name>.json` and `weights_<name>.json`; its figures
-are drawn from the predictions in its run folder, when it is committed. A test fails where a page is not current.
+are drawn from the predictions in its run folder, when it is committed. Other experiments leave one file, `<name>.json`,
+from which page and figures are made. A test fails where a page is not current.
 """
 
 import dataclasses
+import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import tyro
+from matplotlib.figure import Figure
 
 from be_jax import methods
 from be_jax.config import check
@@ -25,7 +29,19 @@ from be_jax.report.markdown import to_markdown
 from be_jax.report.methods import label
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, Weights
-from experiments import command_line, published, weights_report
+from experiments import (
+    ablation_report,
+    command_line,
+    disentanglement_report,
+    diversity_report,
+    phase_report,
+    published,
+    start_distance,
+    tabular_report,
+    toy_figures,
+    weights_report,
+)
+from experiments.ablation import SETTINGS
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -35,8 +51,18 @@ TITLES = {
     "mnist_full": "All of MNIST: 55,000 training images",
     "mnist_published": "All of MNIST by the published protocol, confounds and all",
     "cifar10_cpu": "CIFAR-10: ResNet-8, 9,000 training images",
+    "ablation": "Ablation on 4,000 images of MNIST: one switch at a time",
 }
 """The studies that have a page once they are committed, in the order of the index."""
+
+RECORDS = {
+    "phase": phase_report,
+    "disentanglement": disentanglement_report,
+    "tabular": tabular_report,
+    "toy": toy_figures,
+    "diversity": diversity_report,
+}
+"""Experiments of one file, by its name, with what writes their page."""
 
 FIGURES = ("severity", "pool")
 HEADLINE = "mnist_embedded"
@@ -55,26 +81,39 @@ class Config:
 
     def __post_init__(self) -> None:
         check((self.runs is None) == (self.name is None), "name", self.name, "given with runs, and only then")
-        check(self.name is None or self.name in TITLES, "name", self.name, f"one of {', '.join(TITLES)}")
+        names = (*TITLES, *RECORDS)
+        check(self.name is None or self.name in names, "name", self.name, f"one of {', '.join(names)}")
 
 
 def commit(runs: Path, name: str) -> list[Path]:
     """Copies a finished study's result, verdicts and weights to `experiments/results`, and draws its figures there.
 
     Raises:
-      FileNotFoundError: the study has not been judged.
+      FileNotFoundError: the study has not been judged, or the experiment not finished.
     """
+    if name in RECORDS:
+        files = [runs / f"{name}.json", *sorted(runs.glob(f"{name}*.png"))]
+        return [Path(shutil.copy(file, RESULTS)) for file in files]
     result, judgement = StudyResult.load(runs / "results.json"), Judgement.load(runs / "verdicts.json")
+    if name == "ablation":
+        labels = {key: setting.label for key, setting in SETTINGS.items() if key in result.methods}
+        result = dataclasses.replace(result, config={**result.config, "labels": labels})
     _summary(result).save(RESULTS / f"{name}.json")
     judgement.save(RESULTS / f"verdicts_{name}.json")
     if (runs / "weights.json").exists():
         Weights.load(runs / "weights.json").save(RESULTS / f"weights_{name}.json")
+    if name == "ablation":
+        return _draw({f"{name}_{key}": figure for key, figure in ablation_report.draw(result, judgement).items()})
     drawn = [each for each in draw_figures(result, predictions_in(runs, result)) if each.name in FIGURES]
+    return _draw({f"{name}_{each.name}": each.figure for each in (positions(result, judgement), *drawn)})
+
+
+def _draw(figures: Mapping[str, Figure]) -> list[Path]:
     paths = []
-    for each in (positions(result, judgement), *drawn):
-        paths.append(RESULTS / f"{name}_{each.name}.png")
+    for name, figure in figures.items():
+        paths.append(RESULTS / f"{name}.png")
         with replacing(paths[-1]) as file:
-            each.figure.savefig(file, dpi=110)
+            figure.savefig(file, dpi=110)
     return paths
 
 
@@ -100,6 +139,11 @@ def pages() -> Iterator[tuple[Path, str]]:
     committed = [name for name in TITLES if (RESULTS / f"verdicts_{name}.json").exists()]
     for name in committed:
         yield RESULTS / f"{name}.md", page(name)
+    for name, report in RECORDS.items():
+        if (RESULTS / f"{name}.json").exists():
+            yield RESULTS / f"{name}.md", report.to_markdown(json.loads((RESULTS / f"{name}.json").read_text()))
+    if known := start_distance.points(RESULTS):
+        yield RESULTS / "start_distance.md", start_distance.to_markdown(known)
     yield RESULTS / "README.md", index(committed)
     yield README, with_part(README.read_text(), "findings", findings())
 
@@ -108,7 +152,7 @@ def page(name: str) -> str:
     """A study: its answer, figures, tables and command."""
     result, judgement = _committed(name)
     parts = [f"# {TITLES[name]}", _bulleted(answer(result, judgement))]
-    for figure in ("position", *FIGURES):
+    for figure in ("position", "settings", *FIGURES):
         if (RESULTS / f"{name}_{figure}.png").exists():
             parts.append(f"![{figure}]({name}_{figure}.png)")
     parts += ["## Scores", markdown_table(result).strip(), "## Judged"]
@@ -168,8 +212,12 @@ def _headlines(name: str) -> list[str]:
     result, judgement = _committed(name)
     if judgement.failed:
         return answer(result, judgement)[:1]
-    told = [each for each in judgement.methods if each.role == "reference" or methods.find(each.name).is_subject]
+    told = [each for each in judgement.methods if each.role == "reference" or _is_subject(each.name)]
     return answer(result, dataclasses.replace(judgement, methods=tuple(told)))[: len(told)]
+
+
+def _is_subject(name: str) -> bool:
+    return name in methods.TABLE and methods.TABLE[name].is_subject
 
 
 def _bulleted(sentences: list[str]) -> str:
@@ -181,6 +229,8 @@ def main() -> None:
     if config.runs and config.name:
         for path in commit(config.runs, config.name):
             print(path)
+        if known := start_distance.points(RESULTS):
+            _draw(start_distance.draw(known))
     for path, text in pages():
         write_atomically(path, text)
 

@@ -1,55 +1,71 @@
 """The counter-claim: does a BatchEnsemble match a deep ensemble on tables, as arXiv 2601.21581 finds?
 
 Classification (breast_cancer, wine, digits) and regression with a Gaussian head (diabetes, and friedman1, which is
-generated) on data that come with scikit-learn. An MLP with two hidden layers of 64, 4 members, 10 seeds, each with a
-split into training, validation and test rows of its own: `single`, `mc_dropout`, `batch_ensemble` (N(1, 0.5)),
-`batch_ensemble_sign` (random signs) and `deep_ensemble`.
+generated) on data that come with scikit-learn. An MLP with two hidden layers of 64, 4 members; 20 splits of the rows
+into training, validation and test, in each of which everything is trained once, to the end: independent networks, which
+are the single networks and the deep ensemble; MC dropout; BatchEnsembles from N(1, 0.5) and from random signs; copies
+of one network, whose gain must be 0; a wider network of the ensemble's cost; and a second deep ensemble, whose gain
+must be 1. Quality is at the temperature, or the scale of the spread, fitted on validation.
 
-    python -m experiments.tabular                            # tables on the terminal; results in runs/tabular
-    python -m experiments.tabular --out experiments/results  # the committed ones
+    python -m experiments.tabular
+
+Ends with `tabular.json` in the run folder.
 """
 
 import dataclasses
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import rich
 import tyro
-from rich.console import Console
 from rich.progress import Progress
 
-from be_jax import (
-    Ensemble,
-    batch_ensemble,
-    deep_ensemble,
-    fast_init,
-    mc_dropout,
-    metrics,
-    models,
-    single,
-)
+from be_jax import deep_ensemble, methods, models
+from be_jax.audit import regression_scores
 from be_jax.config import TrainConfig, check
-from be_jax.ensemble import Variables
+from be_jax.ensemble import Ensemble
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN, gaussian
-from be_jax.metrics import regression
-from be_jax.report.markdown import to_markdown
-from be_jax.report.terminal import fitted
-from be_jax.results import RunRecord, StudyResult
-from be_jax.runs import write_atomically
+from be_jax.results import COPIES, SINGLE_WIDE
 from be_jax.scores import score_predictions
-from be_jax.study import provenance
+from be_jax.stats import Control, Endpoint, JudgeConfig, Judgement, Sample, Samples, Scores, gain_row, judge, of_seeds
+from be_jax.stats.config import MIN_UNITS
+from be_jax.stats.controls import POSITIVE
 from be_jax.study.progress import progress_bars
-from experiments import command_line
-from experiments.common import use_compilation_cache
+from experiments import command_line, small, tabular_report
+from experiments.common import check_chosen, use_compilation_cache
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
-from experiments.tabular_report import tables
-from experiments.together import outputs_of, recorded, train_together
+from experiments.together import outputs_of, train_together
 
-METHODS = ("single", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "deep_ensemble")
+METHODS = ("mc_dropout", "batch_ensemble", "batch_ensemble_sign", SINGLE_WIDE, COPIES)
 TRAIN = TrainConfig(epochs=200, batch_size=32, milestones=(100, 150))
+
+CLASSES = JudgeConfig(
+    quality=(Endpoint("test", "nll_scaled"), Endpoint("test", "accuracy")),
+    functions=(Endpoint("test", "root_epistemic"), Endpoint("test", "disagreement")),
+)
+NUMBERS = JudgeConfig(
+    quality=(Endpoint("test", "nll_scaled"), Endpoint("test", "crps_scaled"), Endpoint("test", "rmse")),
+    functions=(Endpoint("test", "spread_of_means"),),
+)
+
+Outputs = np.ndarray
+"""Of one run: logits, or means and log-variances, `[m, b, o]`."""
+
+
+class Predicted(NamedTuple):
+    """Outputs of every split, `[s, m, b, o]`."""
+
+    validation: np.ndarray
+    test: np.ndarray
+
+    def members(self, which: slice) -> "Predicted":
+        """Of some members."""
+        return Predicted(self.validation[:, which], self.test[:, which])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,113 +73,104 @@ class Config:
     """Everything that can be varied.
 
     Attributes:
-      out: folder of the results.
+      out: folder of the result.
       datasets: which tables.
-      seeds: of the split and of training.
-      members: m, of all but `single`.
-      init_std: of r, s ~ N(1, std^2) in `batch_ensemble`.
+      seeds: of the splits and of training.
+      members: m.
       features: units of each hidden layer.
       dropout_rate: in training of every method, and at prediction of `mc_dropout`.
-      train: the training protocol; a deep ensemble's members see batches in orders of their own.
+      train: the training protocol.
     """
 
     out: Path = Path("runs/tabular")
     datasets: tuple[str, ...] = tuple(LOADERS)
-    seeds: tuple[int, ...] = tuple(range(10))
+    seeds: tuple[int, ...] = tuple(range(20))
     members: int = 4
-    init_std: float = 0.5
     features: tuple[int, ...] = (64, 64)
     dropout_rate: float = 0.1
     train: TrainConfig = TRAIN
 
     def __post_init__(self) -> None:
-        known = bool(self.datasets) and set(self.datasets) <= set(LOADERS)
-        check(known, "datasets", self.datasets, f"some of {', '.join(LOADERS)}")
-        check(bool(self.seeds) and min(self.seeds) >= 0, "seeds", self.seeds, "at least one integer >= 0")
+        check_chosen("datasets", self.datasets, tuple(LOADERS))
+        enough = len(set(self.seeds)) == len(self.seeds) >= MIN_UNITS and min(self.seeds) >= 0
+        check(enough, "seeds", self.seeds, f"at least {MIN_UNITS} different integers >= 0: an interval needs so many")
+        check(self.members >= 2, "members", self.members, "an integer >= 2")
 
 
-def build_ensemble(config: Config, method: str, outputs: int) -> Ensemble:
-    """The ensemble that this method trains."""
-    model = models.MLP(config.features, outputs, config.dropout_rate)
-    match method:
-        case "single":
-            return single(model)
-        case "mc_dropout":
-            return mc_dropout(model, config.members)
-        case "batch_ensemble":
-            return batch_ensemble(model, config.members, init=fast_init.normal(config.init_std))
-        case "batch_ensemble_sign":
-            return batch_ensemble(model, config.members, init="random_sign")
-        case _:
-            return deep_ensemble(model, config.members)
-
-
-def run_method(config: Config, dataset: Dataset, rows: Split, method: str, progress: Progress) -> list[RunRecord]:
-    """Trains the method from every seed in one program, and scores each run on its test rows."""
+def predicted(
+    config: Config, dataset: Dataset, rows: Split, ensemble: Ensemble, train: TrainConfig, on_epoch: Callable[[], None]
+) -> Predicted:
+    """Trains an ensemble on every split, all in one program, and predicts."""
     likelihood = CATEGORICAL if dataset.num_classes else GAUSSIAN
-    ensemble = build_ensemble(config, method, dataset.num_classes or 2)
-    train = config.train
-    if method == "deep_ensemble":
-        train = dataclasses.replace(train, batch_mode="independent")
-    task = progress.add_task(f"{dataset.name}, {method}", total=train.epochs)
-    started = time.monotonic()
-    state, _ = train_together([ensemble], train, config.seeds, rows.train, likelihood, lambda: progress.advance(task))
-    seconds = (time.monotonic() - started) / len(config.seeds)
-    state = jax.tree.map(lambda a: np.asarray(a[0]), state)
-    progress.update(task, total=state.epoch.max())
-    outputs = jax.jit(lambda variables, seed, x: outputs_of(ensemble, variables, seed, x))
-
-    def record(i: int, seed: int) -> RunRecord:
-        def score(best: Variables) -> Mapping[str, Mapping[str, float]]:
-            return {"test": scores_of(dataset, outputs(best, np.uint32(seed), rows.test_x[i]), rows.test_y[i])}
-
-        return recorded(method, seed, jax.tree.map(lambda a: a[i], state), seconds, score)
-
-    return [record(i, seed) for i, seed in enumerate(config.seeds)]
+    state, _ = train_together([ensemble], train, config.seeds, rows.train, likelihood, on_epoch)
+    variables = jax.tree.map(lambda a: a[0], state.kept)
+    outputs = jax.jit(jax.vmap(partial(outputs_of, ensemble)))
+    seeds = np.asarray(config.seeds, np.uint32)
+    return Predicted(*(np.asarray(outputs(variables, seeds, x)) for x in (rows.train.validation_x, rows.test_x)))
 
 
-def scores_of(dataset: Dataset, outputs: jax.Array, targets: np.ndarray) -> Mapping[str, float]:
-    """Scalars of one run on its test rows, from outputs `[m, b, o]` and targets `[b]`."""
+def scores_of(dataset: Dataset, rows: Split, outputs: Predicted) -> list[dict[str, float]]:
+    """Scores on the test rows of every split, with those at the temperature, or the scale, of its validation rows."""
+    return [
+        _score(dataset, {"validation": (v, vy), "test": (t, ty)})
+        for v, vy, t, ty in zip(outputs.validation, rows.train.validation_y, outputs.test, rows.test_y, strict=True)
+    ]
+
+
+def _score(dataset: Dataset, sets: Mapping[str, tuple[Outputs, np.ndarray]]) -> dict[str, float]:
     if dataset.num_classes:
-        log_probs = jax.nn.log_softmax(outputs)
-        alone = metrics.nll(log_probs.reshape(-1, log_probs.shape[-1]), np.tile(targets, len(log_probs)))
-        of_all = score_predictions({"test/log_probs": np.asarray(log_probs), "test/labels": targets})
-        return {**of_all["test"], "nll_alone": float(alone.mean())}
-    return {name: float(value) for name, value in score_regression(*gaussian(outputs), targets).items()}
+        arrays = {f"{name}/log_probs": np.asarray(jax.nn.log_softmax(outputs)) for name, (outputs, _) in sets.items()}
+        return dict(score_predictions(arrays | {f"{name}/labels": y for name, (_, y) in sets.items()})["test"])
+    arrays = {f"{name}/targets": y for name, (_, y) in sets.items()}
+    for name, (outputs, _) in sets.items():
+        mean, variance = gaussian(jnp.asarray(outputs))
+        arrays |= {f"{name}/mean": np.asarray(mean), f"{name}/variance": np.asarray(variance)}
+    test = regression_scores.score_predictions(arrays)["test"]
+    return test | {"spread_of_means": test["epistemic"]}
 
 
-@jax.jit
-def score_regression(means: jax.Array, variances: jax.Array, targets: jax.Array) -> dict[str, jax.Array]:
-    """Scalars of a Gaussian mixture of members `[m, b]`: quality, coverage of the central 95 %, and uncertainty.
-
-    `nll_alone` is of a member alone, mean over members.
-    """
-    alone = jax.vmap(lambda mean, variance: regression.nll(mean[None], variance[None], targets))(means, variances)
-    return {
-        "nll": regression.nll(means, variances, targets).mean(),
-        "nll_alone": alone.mean(),
-        "crps": regression.crps(means, variances, targets).mean(),
-        "rmse": regression.squared_error(means, variances, targets).mean() ** 0.5,
-        "coverage_95": regression.is_covered(means, variances, targets, 0.95).mean(),
-        **{name: part.mean() for name, part in regression.decompose(means, variances)._asdict().items()},
-    }
+def sample(scores: list[dict[str, float]]) -> Sample:
+    """Of one method, over splits, which all methods share."""
+    runs: list[Scores] = [{("test", metric): np.array([value]) for metric, value in run.items()} for run in scores]
+    return of_seeds(runs, "splits")
 
 
-def run(config: Config) -> list[StudyResult]:
-    """A result for each data set, saved as `<out>/tabular_<name>.json`."""
-    settings: dict[str, Any] = {k: v for k, v in dataclasses.asdict(config).items() if k not in ("out", "datasets")}
-    results = []
-    with progress_bars() as progress:
-        for name in config.datasets:
-            dataset = load(name)
-            rows = split(dataset, config.seeds)
-            records = [each for m in METHODS for each in run_method(config, dataset, rows, m, progress)]
-            result = StudyResult(
-                f"tabular_{name}", described(dataset, rows), settings, provenance("experiments.tabular"), tuple(records)
-            )
-            result.save(config.out / f"{result.experiment}.json")
-            results.append(result)
-    return results
+def single_networks(dataset: Dataset, rows: Split, pool: Predicted, members: int) -> list[dict[str, float]]:
+    """Means over the members of the deep ensemble, each alone."""
+    alone = [scores_of(dataset, rows, pool.members(slice(k, k + 1))) for k in range(members)]
+    return [
+        {name: float(np.mean([run[name] for run in runs])) for name in runs[0]} for runs in zip(*alone, strict=True)
+    ]
+
+
+def judged(config: Config, name: str, progress: Progress) -> Judgement:
+    """Everything trained and judged on one table."""
+    dataset, m = load(name), config.members
+    rows = split(dataset, config.seeds)
+    model = models.MLP(config.features, dataset.num_classes or 2, config.dropout_rate)
+    task = progress.add_task(name, total=(1 + len(METHODS)) * config.train.epochs)
+    train = partial(predicted, config, dataset, rows, on_epoch=lambda: progress.advance(task))
+    independent = dataclasses.replace(config.train, batch_mode="independent")
+    pool = train(deep_ensemble(model, 2 * m), independent)
+    single = sample(single_networks(dataset, rows, pool, m))
+    deep, other = (sample(scores_of(dataset, rows, pool.members(slice(k, k + m)))) for k in (0, m))
+    options = methods.Options(members=m, input_shape=dataset.x.shape[1:])
+    samples = {}
+    for method in METHODS:
+        row = methods.find(method)
+        outputs = train(row.build(model, options), row.trained_with(config.train))
+        samples[method] = sample(scores_of(dataset, rows, outputs))
+    how = CLASSES if dataset.num_classes else NUMBERS
+    control = gain_row(how.primary, other, single, deep, how)
+    positive = Control(POSITIVE, 1.0, control.position, _holds(control.position.pieces, 1.0), control.reason)
+    copies = samples.pop(COPIES)
+    compared = Samples(samples, single, deep, frozenset({SINGLE_WIDE}), copies, positive)
+    return judge(compared, how, {"experiment": "tabular", "data": described(dataset, rows)})
+
+
+def _holds(pieces: tuple[tuple[float, float], ...], value: float) -> bool | None:
+    """Whether the interval has the value in it; None where there is none."""
+    return any(low <= value <= high for low, high in pieces) if pieces else None
 
 
 def described(dataset: Dataset, rows: Split) -> str:
@@ -174,16 +181,23 @@ def described(dataset: Dataset, rows: Split) -> str:
     return f"{dataset.name}: {dataset.x.shape[1]} features, {task}; {sizes}"
 
 
+def run(config: Config) -> dict[str, Any]:
+    """The record: on every table where each method stands between a single network and a deep ensemble."""
+    tables = []
+    with progress_bars() as progress:
+        for name in config.datasets:
+            judgement = judged(config, name, progress)
+            tables.append({"dataset": name, "data": judgement.about["data"], **small.told(judgement)})
+    return small.record("tabular", config, "tables of scikit-learn", tables=tables)
+
+
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    results = run(config)
-    console = Console()
-    for table in tables(results):
-        console.print(fitted(table, console))
-    write_atomically(config.out / "tabular.md", to_markdown(tables(results)))
-    console.print(f"{config.out}/tabular_<name>.json, tabular.md")
+    record = run(config)
+    small.save(record, config.out, tabular_report.draw(record))
+    rich.print(tabular_report.to_markdown(record))
 
 
 if __name__ == "__main__":
-    command_line.run(main, ModuleNotFoundError, interrupted="interrupted: data sets that were finished are saved")
+    command_line.run(main, ModuleNotFoundError, interrupted="interrupted: nothing was saved; it takes a few minutes")

@@ -8,12 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from be_jax.config import TrainConfig
-from be_jax.ensemble import Ensemble, Variables
+from be_jax.ensemble import Ensemble
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.results import RunRecord, Scores
-from be_jax.steps import count_parameters
-from be_jax.train import DIVERGED, STOPPED, EpochMetrics, Padded, RunState, is_running, make_trainer
+from be_jax.train import EpochMetrics, Padded, RunState, is_running, make_trainer
 
 
 class SeedData(NamedTuple):
@@ -24,10 +22,6 @@ class SeedData(NamedTuple):
     validation_x: np.ndarray
     validation_y: np.ndarray
 
-    def of(self, places: Sequence[int]) -> "SeedData":
-        """The sets of some of the seeds, by their places."""
-        return SeedData(*(array[np.asarray(places)] for array in self))
-
 
 def train_together(
     ensembles: Sequence[Ensemble],
@@ -36,7 +30,6 @@ def train_together(
     data: SeedData,
     likelihood: Likelihood = CATEGORICAL,
     on_epoch: Callable[[], None] = lambda: None,
-    steps_per_epoch: int | None = None,
 ) -> tuple[RunState, EpochMetrics]:
     """Final states and last metrics of all runs, `[e, s, ...]`: ensemble by ensemble, and seed by seed.
 
@@ -47,14 +40,10 @@ def train_together(
       data: the sets of each seed.
       likelihood: see `be_jax.train.make_trainer`.
       on_epoch: called after each epoch.
-      steps_per_epoch: see `be_jax.train.make_trainer`.
     """
     examples = data.y.shape[1]
     config.check_fits(examples=examples, members=ensembles[0].train_members, devices=1)
-    trainers = [
-        make_trainer(each, config, examples, lambda x: x, likelihood=likelihood, steps_per_epoch=steps_per_epoch)
-        for each in ensembles
-    ]
+    trainers = [make_trainer(each, config, examples, lambda x: x, likelihood=likelihood) for each in ensembles]
     numbers = jnp.asarray(seeds, jnp.uint32)
     states = [jax.jit(jax.vmap(trainer.init))(numbers, data.x[:, :1]) for trainer in trainers]
     state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
@@ -71,23 +60,6 @@ def outputs_of(ensemble: Ensemble, variables: object, seed: int | jax.Array, x: 
     """Outputs `[m, b, o]` at inputs `[b, ...]`; the masks of MC dropout are a function of the seed."""
     key = key_for(seed, Purpose.PREDICT) if ensemble.samples_at_prediction else None
     return ensemble.apply(variables, x, key=key)  # type: ignore[arg-type,no-any-return]
-
-
-def recorded(method: str, seed: int, run: RunState, seconds: float, score: Callable[[Variables], Scores]) -> RunRecord:
-    """The record of one run; `score` is called with its best variables, unless it diverged."""
-    status = {DIVERGED: "diverged", STOPPED: "stopped"}.get(int(run.status), "finished")
-    diverged = status == "diverged"
-    return RunRecord(
-        method=method,
-        seed=seed,
-        status=status,  # type: ignore[arg-type]
-        parameters=count_parameters(run.kept),
-        seconds=seconds,
-        epochs=int(run.epoch),
-        kept_epoch=int(run.kept_epoch),
-        diverged_step=int(run.diverged_step) if diverged else None,
-        scores={} if diverged else score(run.kept),
-    )
 
 
 def _vmap(function: Callable[..., Any], in_axes: Sequence[int | None], size: int) -> Callable[..., Any]:

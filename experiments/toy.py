@@ -3,17 +3,18 @@
 Five Gaussians on a circle (radius 5, standard deviation 1, 40 points each), a network 2-50-5, Adam, 60 epochs of
 batches of 32, 100 members. Total entropy, mutual information and disagreement over [-20, 20]^2 for a single network, MC
 dropout, BatchEnsembles of rank 1 to 4 and of full rank (each member multiplies each kernel by a matrix of its own) that
-start from N(1, 0.5), one that starts from random signs, and a deep ensemble. Then rank 1 alone, over the number of
-members and the spread of N(1, std).
+start from N(1, 0.5), one that starts from random signs, copies of one network as the control, and a deep ensemble.
+Then rank 1 alone, over the number of members and the spread of N(1, std). All of it stands beside the networks of the
+study's own author, measured in the same regions.
 
-    python -m experiments.toy                            # numbers and two figures in runs/toy
-    python -m experiments.toy --out experiments/results  # the committed ones
+    python -m experiments.toy
+
+Ends with `toy.json` and two figures in the run folder.
 """
 
 import dataclasses
-import json
-import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,18 @@ import tyro
 from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, metrics, models, single
 from be_jax.config import TrainConfig, check
 from be_jax.construct import full_rank
-from be_jax.files import replacing
-from be_jax.runs import write_atomically
-from be_jax.study import provenance
+from be_jax.parameter_space import kernel_similarity
 from be_jax.study.progress import progress_bars
-from experiments import command_line
+from experiments import command_line, small
 from experiments.common import use_compilation_cache
 from experiments.together import SeedData, outputs_of, train_together
-from experiments.toy_figures import draw_surfaces, draw_sweep
+from experiments.toy_figures import draw_surfaces, draw_sweep, to_markdown
 
 CLASSES, POINTS, RADIUS, STD = 5, 40, 5.0, 1.0
 EXTENT = 20.0  # of the plane that is drawn
 NEAR, FAR = 2.0, 10.0  # at most, and at least so many standard deviations from the nearest centre
 MODEL = models.MLP(features=(50,), num_classes=CLASSES)
-TRAIN = TrainConfig(epochs=60, batch_size=32, milestones=(), weight_decay=0.0, patience=0)
-RUNS = Path("runs/toy")
+TRAIN = TrainConfig(epochs=60, batch_size=32, milestones=(), weight_decay=0.0)
 MEASURES = ("total", "epistemic", "disagreement")
 
 Surfaces = np.ndarray
@@ -62,13 +60,13 @@ class Config:
       resolution: points along each side of the plane.
     """
 
-    out: Path = RUNS
+    out: Path = Path("runs/toy")
     seeds: tuple[int, ...] = (42, 69, 123, 456, 789)
     members: int = 100
     dropout_rate: float = 0.1
     train: TrainConfig = TRAIN
-    sweep_members: tuple[int, ...] = (2, 4, 10, 30, 100)
-    sweep_stds: tuple[float, ...] = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0)
+    sweep_members: tuple[int, ...] = (4, 100)
+    sweep_stds: tuple[float, ...] = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0)
     resolution: int = 81
 
     def __post_init__(self) -> None:
@@ -113,6 +111,7 @@ def methods(config: Config) -> dict[str, Ensemble]:
         **{f"rank_{rank}": batch_ensemble(MODEL, m, rank, "normal") for rank in (1, 2, 3, 4)},
         "full_rank": full_rank(MODEL, m, "normal"),
         "rank_1_sign": batch_ensemble(MODEL, m, 1, "random_sign"),
+        "copies": batch_ensemble(MODEL, m, 1, "ones"),
         "deep_ensemble": deep_ensemble(MODEL, m),
     }
 
@@ -125,14 +124,28 @@ def measure(outputs: jax.Array) -> jax.Array:
 
 
 def run_of(
-    ensembles: Sequence[Ensemble], config: Config, data: SeedData, sizes: Sequence[int], on_epoch: Callable[[], None]
-) -> tuple[list[list[list[Surfaces]]], np.ndarray, np.ndarray]:
+    ensembles: Sequence[Ensemble],
+    config: Config,
+    data: SeedData,
+    sizes: Sequence[int],
+    on_epoch: Callable[[], None],
+    **changes: Any,
+) -> tuple[list[list[list[Surfaces]]], list[dict[str, Any]]]:
     """Trains ensembles of one structure, and measures their first `size` members, for each size.
 
+    Args:
+      ensembles: what to train.
+      config: seeds, protocol and grid.
+      data: of every seed.
+      sizes: numbers of members.
+      on_epoch: called after each epoch.
+      changes: of the training protocol.
+
     Returns:
-      Surfaces by size, ensemble and seed; NLL and accuracy of all members on held-out points, `[e, s]`.
+      Surfaces by size, ensemble and seed; of each ensemble, by seed, NLL and accuracy of all members on held-out points
+      and the mean distance of two members' kernels, layer by layer.
     """
-    train = config.train
+    train = dataclasses.replace(config.train, **changes)
     if ensembles[0].per_member >= {"params"}:
         train = dataclasses.replace(train, batch_mode="independent")
     state, scores = train_together(ensembles, train, config.seeds, data, on_epoch=on_epoch)
@@ -143,15 +156,26 @@ def run_of(
         outputs = outputs_of(ensembles[0], variables, seed, points)
         return [measure(outputs[:size]) for size in sizes]
 
-    by_run = [
-        [
-            surfaces(jax.tree.map(lambda a, e=e, s=s: a[e, s], state.train.variables), jnp.uint32(seed))
-            for s, seed in enumerate(config.seeds)
-        ]
-        for e in range(len(ensembles))
+    seeds = range(len(config.seeds))
+    by_run = [[jax.tree.map(lambda a, e=e, s=s: a[e, s], state.kept) for s in seeds] for e in range(len(ensembles))]
+    measured = [[surfaces(run, jnp.uint32(config.seeds[s])) for s, run in enumerate(runs)] for runs in by_run]
+    by_size = [[[np.asarray(run[i]) for run in runs] for runs in measured] for i in range(len(sizes))]
+    nll, accuracy = np.asarray(scores.validation_nll), np.asarray(scores.validation_accuracy)
+    quality = [
+        {"nll": nll[e].tolist(), "accuracy": accuracy[e].tolist(), "kernel_distance": distances(ensembles[e], runs)}
+        for e, runs in enumerate(by_run)
     ]
-    by_size = [[[np.asarray(run[i]) for run in runs] for runs in by_run] for i in range(len(sizes))]
-    return by_size, np.asarray(scores.validation_nll), np.asarray(scores.validation_accuracy)
+    return by_size, quality
+
+
+def distances(ensemble: Ensemble, runs: Sequence[Any]) -> list[list[float]]:
+    """Mean relative distance of two members' kernels by layer and seed; empty where members have no weights of their
+    own.
+    """
+    if not ensemble.per_member:
+        return []
+    of_runs = [[float(layer.distance) for layer in kernel_similarity(ensemble, run).values()] for run in runs]
+    return np.transpose(of_runs).tolist()  # type: ignore[no-any-return]
 
 
 def by_region(surfaces: Sequence[Surfaces], resolution: int) -> dict[str, dict[str, list[float]]]:
@@ -164,19 +188,14 @@ def by_region(surfaces: Sequence[Surfaces], resolution: int) -> dict[str, dict[s
     }
 
 
-def record(surfaces: Sequence[Surfaces], nll: np.ndarray, accuracy: np.ndarray, resolution: int) -> dict[str, Any]:
-    """What is kept of one setting, a value for each seed."""
-    return {**by_region(surfaces, resolution), "nll": nll.tolist(), "accuracy": accuracy.tolist()}
-
-
 def run(config: Config) -> tuple[dict[str, Any], dict[str, Surfaces]]:
     """Trains everything; returns the record of the result, and the surfaces of each method for the first seed."""
     data = draw_data(config.seeds)
-    started, cpu_started = time.monotonic(), time.process_time()
     inits = [*map(fast_init.normal, config.sweep_stds), fast_init.random_sign()]
     drawn: dict[str, Surfaces] = {}
-    by_method: dict[str, Any] = {}
+    of_methods: list[dict[str, Any]] = []
     sweep: list[dict[str, Any]] = []
+    regions = partial(by_region, resolution=config.resolution)
     with progress_bars() as progress:
 
         def bar(name: str) -> Callable[[], None]:
@@ -185,57 +204,30 @@ def run(config: Config) -> tuple[dict[str, Any], dict[str, Surfaces]]:
 
         for name, ensemble in methods(config).items():
             sizes = config.sweep_members if name == "deep_ensemble" else ()
-            by_size, nll, accuracy = run_of([ensemble], config, data, (ensemble.members, *sizes), bar(name))
-            drawn[name] = by_size[0][0][0]
-            by_method[name] = record(by_size[0][0], nll[0], accuracy[0], config.resolution)
-            for members, (surfaces,) in zip(sizes, by_size[1:], strict=True):
-                sweep.append({"init": name, "members": members, **by_region(surfaces, config.resolution)})
+            changes = {"fast_learning_rate_multiplier": 0.0} if name == "copies" else {}
+            measured = run_of([ensemble], config, data, (ensemble.members, *sizes), bar(name), **changes)
+            (of_all, *of_sizes), (quality,) = measured
+            drawn[name] = of_all[0][0]
+            of_methods.append({"method": name, **regions(of_all[0]), **quality})
+            for members, (surfaces,) in zip(sizes, of_sizes, strict=True):
+                sweep.append({"init": name, "members": members, **regions(surfaces)})
         for members in config.sweep_members:
             ensembles = [batch_ensemble(MODEL, members, init=init) for init in inits]
-            (of_inits,), nll, accuracy = run_of(
-                ensembles, config, data, (members,), bar(f"{len(inits)} starts, {members} members")
-            )
-            for e, init in enumerate(inits):
-                kept = record(of_inits[e], nll[e], accuracy[e], config.resolution)
-                sweep.append({"init": init.name, "members": members, **kept})
-    settings = {k: v for k, v in dataclasses.asdict(config).items() if k != "out"}
-    seconds = {
-        "seconds": round(time.monotonic() - started),
-        "processor_seconds": round(time.process_time() - cpu_started),
-    }
-    made = {**provenance("experiments.toy"), **seconds}
-    result = {"experiment": "toy", "config": settings, "provenance": made, "methods": by_method, "sweep": sweep}
-    return result, drawn
-
-
-def save(config: Config, result: dict[str, Any], drawn: dict[str, Surfaces]) -> None:
-    """Writes `toy.json`, `toy.png` and `toy_sweep.png`, and the surfaces `[3, points]` to `runs/toy/surfaces.npz`."""
-    for folder in (config.out, RUNS):
-        folder.mkdir(parents=True, exist_ok=True)
-    with replacing(RUNS / "surfaces.npz") as file:
-        np.savez(file, allow_pickle=False, **drawn)
-    write_atomically(config.out / "toy.json", to_json(result))
-    with replacing(config.out / "toy.png") as file:
-        draw_surfaces(result, drawn, gaussians(config.seeds[0])).savefig(file, dpi=130)
-    with replacing(config.out / "toy_sweep.png") as file:
-        draw_sweep(result).savefig(file, dpi=110)
-
-
-def to_json(result: dict[str, Any]) -> str:
-    """The record as JSON, to five significant digits, a line for each setting of the sweep."""
-    rounded = json.loads(json.dumps(result), parse_float=lambda text: float(f"{float(text):.5g}"))
-    sweep = ",\n".join(json.dumps(each) for each in rounded.pop("sweep"))
-    methods = ",\n".join(f"{json.dumps(name)}: {json.dumps(each)}" for name, each in rounded.pop("methods").items())
-    head = json.dumps(rounded, indent=1)[:-2]
-    return f'{head},\n "methods": {{\n{methods}\n}},\n "sweep": [\n{sweep}\n]}}\n'
+            shown = bar(f"{len(inits)} starts, {members} members")
+            (of_inits,), qualities = run_of(ensembles, config, data, (members,), shown)
+            for init, surfaces, quality in zip(inits, of_inits, qualities, strict=True):
+                sweep.append({"init": init.name, "members": members, **regions(surfaces), **quality})
+    found = {"methods": of_methods, "sweep": sweep}
+    return small.record("toy", config, f"five Gaussians, {CLASSES * POINTS} points", **found), drawn
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    result, drawn = run(config)
-    save(config, result, drawn)
-    rich.print(f"{result['provenance']['seconds']} s; {config.out}/toy.json, toy.png, toy_sweep.png")
+    record, drawn = run(config)
+    surfaces = draw_surfaces(record, drawn, gaussians(config.seeds[0]))
+    small.save(record, config.out, {"toy": surfaces, "toy_sweep": draw_sweep(record)})
+    rich.print(to_markdown(record))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The two figures of the toy: uncertainty over the plane, and what the start of a BatchEnsemble makes of it."""
+"""Figures and page of the toy: uncertainty over the plane, and what the start of a BatchEnsemble makes of it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+from be_jax.report.columns import percent
 from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
 from be_jax.stats import ratio_of_means
 from be_jax.stats.means import estimate
+from experiments.small_report import made, table
 
 TITLES = {
     "single": "single\nnetwork",
@@ -23,6 +25,7 @@ TITLES = {
     "rank_4": "BatchEns.\nrank 4",
     "full_rank": "BatchEns.\nfull rank",
     "rank_1_sign": "BatchEns.\nrank 1, ±1",
+    "copies": "copies\n(control)",
     "deep_ensemble": "deep\nensemble",
 }
 ROWS = {
@@ -32,6 +35,16 @@ ROWS = {
 }
 COLOURS = "magma"  # perceptually uniform, also in grey and without colour vision
 MARKERS = "osD^v"
+
+AUTHOR: Mapping[str, Mapping[str, Any]] = {
+    "rank_1": {"kernel_distance": (0.51, 0.53), "epistemic": 0.168, "disagreement": 0.137},
+    "rank_2": {"kernel_distance": (0.41, 0.43)},
+    "rank_4": {"kernel_distance": (0.33, 0.34)},
+    "deep_ensemble": {"kernel_distance": (1.00, 0.97), "epistemic": 0.028, "disagreement": 0.044},
+}
+"""The author's own networks (100 members, cross-entropy, one run each), measured from his checkpoints in the far region
+and by the distance of kernels used here.
+"""
 
 
 def draw_surfaces(
@@ -60,7 +73,7 @@ def draw_surfaces(
                 interpolation="bilinear",
             )
             axes.plot(*points[0].T, ".", color="white", markersize=2.0, alpha=0.9, markeredgewidth=0)
-            _note_mean(axes, np.mean(result["methods"][method]["far"][measure]))
+            _note_mean(axes, np.mean(_by_method(result)[method]["far"][measure]))
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
             if row == 0:
@@ -106,7 +119,7 @@ def draw_sweep(result: Mapping[str, Any]) -> Figure:
         axes.axhline(1, color="black", linewidth=1, linestyle="--")
         tidy(axes, title=f"Mutual information, {title}", x="std of r, s ~ N(1, std²); ±1: random signs")
     panels[0].set_ylabel("of the deep ensemble's (dashed: 1)", fontsize=FONT_SIZE)
-    deep_nll = estimate(result["methods"]["deep_ensemble"]["nll"]).mean
+    deep_nll = estimate(_by_method(result)["deep_ensemble"]["nll"]).mean
     panels[2].axhline(deep_nll, color="black", linewidth=1, linestyle="--")
     tidy(
         panels[2],
@@ -130,3 +143,55 @@ def _line(axes: Axes, rows: list[tuple[float, float, float, float]], style: Mapp
     axes.errorbar(
         x[-1:], value[-1:], yerr=spread[:, -1:], elinewidth=0.8, capsize=1.5, **{**style, "linestyle": "none"}
     )
+
+
+def to_markdown(record: Mapping[str, Any]) -> str:
+    """The figures with their words, and every method beside the author's networks."""
+    config, by_method = record["config"], _by_method(record)
+    deep = by_method["deep_ensemble"]["far"]["epistemic"]
+    rows = []
+    for name, of in by_method.items():
+        known = AUTHOR.get(name, {})
+        of_deep = "–" if name in ("single", "deep_ensemble") else percent(ratio_of_means(of["far"]["epistemic"], deep))
+        distance = " / ".join(f"{np.mean(layer):.2f}" for layer in of["kernel_distance"])
+        rows.append(
+            [
+                TITLES[name].replace("\n", " "),
+                f"{estimate(of['nll']).mean:.3f} ± {estimate(of['nll']).half_width:.3f}",
+                _beside(np.mean(of["far"]["epistemic"]), known.get("epistemic")),
+                of_deep,
+                _beside(np.mean(of["far"]["disagreement"]), known.get("disagreement")),
+                (distance or "–")
+                + (f" ({' / '.join(f'{d:.2f}' for d in known['kernel_distance'])})" if known and distance else ""),
+            ]
+        )
+    heads = [
+        "method",
+        "held-out NLL",
+        "MI far, nats",
+        "of the deep ensemble's",
+        "disagreement far",
+        "kernels, layer 1 / 2",
+    ]
+    copied = max(max(values) for region in ("near", "far") for values in [by_method["copies"][region]["epistemic"]])
+    words = (
+        f"{config['members']} members, {len(config['seeds'])} seeds of data and training. Far: at least 10 standard "
+        "deviations from every centre. In parentheses the networks of the study's own author (one run each, measured "
+        "from his checkpoints). Kernels: mean relative distance of two members' effective kernels. Intervals are of "
+        f"95 %, over seeds. Control: copies of one network have a mutual information of at most {copied:.1g} nats."
+    )
+    parts = [
+        "# Toy: where in the plane do members disagree?",
+        words,
+        "![surfaces](toy.png)",
+        table(heads, rows).strip(),
+    ]
+    return "\n\n".join([*parts, "![over starts](toy_sweep.png)", "## How this was made", made(record)]) + "\n"
+
+
+def _by_method(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {each["method"]: each for each in record["methods"]}
+
+
+def _beside(ours: float, author: float | None) -> str:
+    return f"{ours:.3f}" + (f" ({author:.3f})" if author is not None else "")

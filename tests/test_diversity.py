@@ -1,54 +1,82 @@
-"""The study of diversity over training: recorded epochs, both ends of every scale, and a small run to its files."""
+"""The study of diversity over training: recorded epochs, both ends of the scale, and a small run to its files."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from be_jax.config import ConfigError
-from experiments import diversity
-from experiments.diversity_report import MATCHED, METHODS, draw, table
+from be_jax.config import ConfigError, TrainConfig
+from be_jax.runs import RunError
+from be_jax.study import Execution
+from experiments import diversity, diversity_report, small
+
+TINY = diversity.Config(
+    size=100,
+    seeds=(1000, 1001),
+    pool_size=6,
+    members=2,
+    train=TrainConfig(epochs=2, batch_size=50, milestones=(1,)),
+    num_inputs=50,
+    execution=Execution(num_devices=1),
+)
+METHODS = ("single", "batch_ensemble_sign", "mc_dropout", "copies")
 
 
 @pytest.fixture(scope="module")
-def result():
-    return diversity.run(diversity.Config(seeds=(42, 69), members=2, epochs=2, num_inputs=100))
+def outcome(tmp_path_factory):
+    config = dataclasses.replace(TINY, out=tmp_path_factory.mktemp("diversity"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diversity, "METHODS", METHODS)
+        yield config, diversity.run(config)
 
 
 def test_recorded_epochs():
-    assert diversity.Config(epochs=1).recorded_epochs == [0, 1]
-    assert diversity.Config(epochs=10).recorded_epochs == [0, 1, 2, 4, 8, 10]
+    assert TINY.recorded_epochs == [0, 1, 2]
+    train = TrainConfig(epochs=10, milestones=(5,))
+    assert dataclasses.replace(TINY, train=train).recorded_epochs == [0, 1, 2, 4, 5, 8, 10]
 
 
-def test_every_method_has_every_epoch_and_seed(result):
-    assert set(result.scores) == set(METHODS)
-    for scores in result.scores.values():
-        assert {values.shape for values in scores.values()} == {(2, 3)}
-        assert all(np.isfinite(values).all() for values in scores.values())
+def test_every_method_has_every_epoch_and_run(outcome):
+    _, record = outcome
+    shapes = {row["method"]: np.shape(row["scores"]["test epistemic"]) for row in record["methods"]}
+    assert shapes == {"deep_ensemble": (3, 3)} | dict.fromkeys(METHODS[1:], (2, 3))
+    for row in record["methods"]:
+        assert all(np.isfinite(values).all() for values in row["scores"].values())
+        alone, together = (np.array(row["scores"][name]) for name in ("test nll alone", "test nll"))
+        assert (together <= alone + 1e-5).all(), "Jensen's inequality"
+        assert ("kernel_distance" in row["scores"]) == (row["method"] != "mc_dropout")
 
 
-def test_matching_brings_members_nearer_and_training_moves_all(result):
-    deep, matched = result.scores["deep_ensemble"], result.scores[MATCHED]
-    assert (matched["weights/kernel_cosine"] > deep["weights/kernel_cosine"]).all()
-    for scores in (deep, result.scores["batch_ensemble"]):
-        assert (scores["test/accuracy"][:, -1] > scores["test/accuracy"][:, 0]).all()
+def test_copies_have_none_and_a_deep_ensemble_all(outcome):
+    _, record = outcome
+    for epoch in record["epochs"]:
+        for name in ("test epistemic", "ood epistemic", "kernel_distance"):
+            copied = diversity_report.position(record, "copies", name, epoch)
+            assert copied.value == pytest.approx(0, abs=2e-2), "the root of rounding"
+            whole = diversity_report.position(record, "deep_ensemble", name, epoch)
+            assert whole.value == pytest.approx(1)
+    signs = diversity_report.position(record, "batch_ensemble_sign", "kernel_distance", 0)
+    assert signs.value == pytest.approx(1, abs=0.1), "random signs start as far apart as independent networks"
 
 
-def test_a_member_is_freer_in_a_deep_ensemble(result):
-    free = result.about["free_directions"]
-    assert free["deep_ensemble"] == 1
-    assert 0 < free["batch_ensemble"] == free["batch_ensemble_sign"] < 0.05
+def test_what_is_finished_is_not_trained_again(outcome, monkeypatch):
+    config, record = outcome
+    monkeypatch.setattr(diversity, "follow", lambda *_: pytest.fail("trained again"))
+    assert diversity.run(config)["methods"] == record["methods"]
+    with pytest.raises(RunError, match="another configuration"):
+        diversity.run(dataclasses.replace(config, num_inputs=60))
 
 
-def test_files_and_table(result, tmp_path):
-    result.save(tmp_path / "diversity.json")
-    assert json.loads((tmp_path / "diversity.json").read_text())["experiment"] == "diversity"
-    draw(result).savefig(tmp_path / "diversity.png")
+def test_files_and_page(outcome, tmp_path):
+    _, record = outcome
+    small.save(record, tmp_path, diversity_report.draw(record))
+    saved = json.loads((tmp_path / "diversity.json").read_text())
+    assert saved["epochs"] == [0, 1, 2]
     assert (tmp_path / "diversity.png").stat().st_size > 10_000
-    shown = table(result)
-    assert all(label in shown for label in METHODS.values())
+    assert diversity_report.to_markdown(saved).count("\n| ") == 2 + len(METHODS)
 
 
 def test_bad_input():
-    with pytest.raises(ConfigError, match=r"members must be an integer >= 2.*got 1"):
-        diversity.Config(members=1)
+    with pytest.raises(ConfigError, match=r"num_inputs must be an integer >= 1; got 0"):
+        dataclasses.replace(TINY, num_inputs=0)

@@ -8,6 +8,7 @@ import pytest
 from be_jax.nn import fast_init, rank1
 
 INITS = [fast_init.random_sign(), fast_init.normal(0.5), fast_init.normal(0.0), fast_init.ones()]
+INITS.append(fast_init.normal(0.7, preserve_scale=True))
 
 
 @pytest.mark.parametrize("init", INITS, ids=lambda init: init.name)
@@ -61,3 +62,23 @@ def test_a_higher_rank_starts_members_closer():
     study = fast_init.normal(0.5)
     cosines = [fast_init.expected_cosine(study, study, rank) for rank in (1, 2, 4, 7)]
     assert cosines == pytest.approx([k / (k + 0.5625) for k in (1, 2, 4, 7)])
+
+
+def test_the_scale_may_be_kept_without_moving_members_together():
+    for std in (0.25, 1.0):
+        plain, kept = fast_init.normal(std), fast_init.normal(std, preserve_scale=True)
+        assert kept.second_moment == 1
+        assert kept.name == f"normal({std:g}, preserve_scale)"
+        for rank in (1, 3):
+            assert fast_init.expected_cosine(kept, kept, rank) == pytest.approx(
+                fast_init.expected_cosine(plain, plain, rank)
+            )
+
+
+@pytest.mark.parametrize("rank", [1, 2, 4, 7])
+def test_the_start_distance_can_be_held_at_every_rank(rank):
+    for cosine in (0.3, 0.64, 1.0):
+        init = fast_init.normal(fast_init.std_of_cosine(cosine, rank))
+        assert fast_init.expected_cosine(init, init, rank) == pytest.approx(cosine)
+    with pytest.raises(ValueError, match=r"a cosine in \(0, 1\]; got 0"):
+        fast_init.std_of_cosine(0, rank)

@@ -1,29 +1,32 @@
 """The tabular study: splits that do not leak, scores of both kinds of target, and a small run to its tables."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from be_jax.config import ConfigError
-from be_jax.report.markdown import to_markdown
-from be_jax.results import StudyResult
-from experiments import tabular
+from experiments import small, tabular, tabular_report
 from experiments.tabular_data import LOADERS, Dataset, load, split
-from experiments.tabular_report import tables
+
+TINY = tabular.Config(
+    datasets=("wine", "diabetes"),
+    seeds=(0, 1, 2),
+    members=2,
+    features=(8,),
+    train=dataclasses.replace(tabular.TRAIN, epochs=3, milestones=()),
+)
+
+
+METHODS = ("batch_ensemble", "copies")
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    config = tabular.Config(
-        out=tmp_path_factory.mktemp("tabular"),
-        datasets=("wine", "diabetes"),
-        seeds=(0, 1, 2),
-        members=2,
-        features=(8,),
-        train=dataclasses.replace(tabular.TRAIN, epochs=3, patience=0),
-    )
-    return config, tabular.run(config)
+def record():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tabular, "METHODS", METHODS)
+        return tabular.run(TINY)
 
 
 def test_splits_are_disjoint_and_whole():
@@ -50,34 +53,53 @@ def test_classes_keep_their_shares():
     np.testing.assert_allclose(*shares, atol=0.03)
 
 
-def test_every_run_is_scored_and_saved(results):
-    config, (wine, diabetes) = results
-    for result, scores in ((wine, {"nll", "accuracy", "epistemic"}), (diabetes, {"nll", "crps", "coverage_95"})):
-        assert [(run.method, run.seed) for run in result.runs] == [
-            (m, s) for m in tabular.METHODS for s in config.seeds
-        ]
-        for run in result.runs:
-            assert scores <= run.scores["test"].keys()
-            assert all(np.isfinite(run.scores["test"][name]) for name in scores)
-            assert (run.scores["test"]["epistemic"] < 1e-6) == (run.method == "single")
-            gained = run.scores["test"]["nll_alone"] - run.scores["test"]["nll"]  # Jensen's inequality
-            assert gained == pytest.approx(0, abs=1e-6) if run.method == "single" else gained > 0
-        saved = StudyResult.load(config.out / f"{result.experiment}.json")
-        assert [run.seed for run in saved.runs] == [run.seed for run in result.runs]
+def test_every_method_has_its_rows_unless_a_control_failed(record):
+    wine, diabetes = record["tables"]
+    methods = {"batch_ensemble"}
+    for each, endpoint in ((wine, "test accuracy"), (diabetes, "test crps_scaled")):
+        assert each["controls"].keys() == {"identical members", "independent networks"}
+        assert set(each["methods"]) == (set() if each["failed"] else methods)
+        for rows in each["methods"].values():
+            assert {"test nll_scaled", endpoint} <= rows.keys()
 
 
-def test_tables_have_a_row_for_each_metric(results):
-    scores, against, alone, diversity = tables(results[1])
-    assert [row for row in scores.rows if row.startswith("wine")] == ["wine NLL", "wine accuracy %"]
-    assert "diabetes CRPS" in against.rows
-    assert alone.rows == ("wine NLL", "diabetes NLL")
-    assert len(diversity.rows) >= 2
-    assert to_markdown([scores]).count("|") > 20
+def test_a_single_network_is_the_mean_of_its_pool_and_the_mixture_is_better():
+    dataset = load("wine")
+    rows = split(dataset, (0, 1))
+    random = np.random.default_rng(0)
+    outputs = tabular.Predicted(
+        *(random.normal(size=(2, 3, y.shape[1], 3)) for y in (rows.train.validation_y, rows.test_y))
+    )
+    alone = tabular.single_networks(dataset, rows, outputs, 3)
+    together = tabular.scores_of(dataset, rows, outputs)
+    one = tabular.scores_of(dataset, rows, outputs.members(slice(0, 1)))
+    for of_single, of_all, of_first in zip(alone, together, one, strict=True):
+        assert of_all["nll"] < of_single["nll"], "Jensen's inequality"
+        assert of_single["nll"] != of_first["nll"]
+        assert of_single["epistemic"] == pytest.approx(0, abs=1e-6) != of_all["epistemic"]
+
+
+def test_the_page_and_the_figure(record):
+    shown = json.loads(small.to_json(record))
+    for each in shown["tables"]:
+        each["failed"] = ""
+    wine, diabetes = shown["tables"]
+    wine["methods"] = {"batch_ensemble": {"test nll_scaled": {"value": 0.25, "pieces": [[0.1, 0.4]]}}}
+    diabetes |= {"methods": {}, "failed": "identical members"}
+    text = tabular_report.to_markdown(shown)
+    assert "| wine, BatchEnsemble N(1, 0.5) | 25 % [10, 40] | – | – | – | – | – |" in text
+    assert "| diabetes: control failed |" in text
+    (figure,) = tabular_report.draw(shown).values()
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["wine", "diabetes"]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"datasets": ("iris2",)}, f"some of {', '.join(LOADERS)}; got"), ({"seeds": ()}, "seeds must be")],
+    [
+        ({"datasets": ("iris2",)}, f"different ones of {', '.join(LOADERS)}, at least one; got"),
+        ({"seeds": (1, 2)}, r"seeds must be at least 3 different integers >= 0.*got \(1, 2\)"),
+        ({"members": 1}, "members must be"),
+    ],
 )
 def test_bad_input(changes, message):
     with pytest.raises(ConfigError, match=message):

@@ -8,13 +8,14 @@ import pytest
 from be_jax import batch_ensemble
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.nn.fast_init import normal
-from experiments import toy
+from experiments import small, toy
 from experiments.together import train_together
+from experiments.toy_figures import draw_surfaces, draw_sweep, to_markdown
 
 TINY = {
     "seeds": (1, 2),
     "members": 3,
-    "train": TrainConfig(epochs=3, batch_size=32, milestones=(), weight_decay=0.0, patience=0),
+    "train": TrainConfig(epochs=3, batch_size=32, milestones=(), weight_decay=0.0),
     "sweep_members": (2,),
     "sweep_stds": (0.0, 0.5),
     "resolution": 9,
@@ -22,8 +23,8 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory):
-    config = toy.Config(out=tmp_path_factory.mktemp("toy"), **TINY)
+def outcome():
+    config = toy.Config(**TINY)
     return config, *toy.run(config)
 
 
@@ -53,7 +54,7 @@ def test_regions():
 
 def test_every_method_has_its_surfaces(outcome):
     config, result, drawn = outcome
-    assert list(result["methods"]) == list(drawn) == list(toy.methods(config))
+    assert [each["method"] for each in result["methods"]] == list(drawn) == list(toy.methods(config))
     for surfaces in drawn.values():
         total, epistemic, disagreement = surfaces
         assert surfaces.shape == (3, 81)
@@ -63,22 +64,35 @@ def test_every_method_has_its_surfaces(outcome):
 
 def test_what_has_one_member_in_effect_has_no_epistemic_uncertainty(outcome):
     _, result, drawn = outcome
-    np.testing.assert_allclose(drawn["single"][1:], 0, atol=1e-6)
+    for name in ("single", "copies"):
+        np.testing.assert_allclose(drawn[name][1:], 0, atol=1e-6)
     alike = [each for each in result["sweep"] if each["init"] == "normal(0)"]
     assert len(alike) == 1
     for each in alike:
         np.testing.assert_allclose(each["far"]["epistemic"], 0, atol=1e-6)
 
 
-def test_the_record_and_the_figures_are_written(outcome, tmp_path, monkeypatch):
+def test_members_are_as_far_apart_as_their_kernels(outcome):
+    _, result, _ = outcome
+    of = {each["method"]: each["kernel_distance"] for each in result["methods"]}
+    assert of["single"] == of["mc_dropout"] == []
+    np.testing.assert_allclose(of["copies"], np.zeros((2, 2)), atol=1e-5)  # layers, seeds
+    assert (np.array(of["deep_ensemble"]) > np.array(of["rank_4"])).all()
+    assert np.shape(of["rank_4"]) == (2, 2)
+
+
+def test_the_record_and_the_figures_are_written(outcome, tmp_path):
     config, result, drawn = outcome
-    monkeypatch.setattr(toy, "RUNS", tmp_path)
-    toy.save(config, result, drawn)
-    saved = json.loads((config.out / "toy.json").read_text())
-    assert len(saved["sweep"]) == len(result["sweep"]) == len(TINY["sweep_stds"]) + 2
-    for name in ("toy.png", "toy_sweep.png"):
-        assert (config.out / name).read_bytes().startswith(b"\x89PNG")
-    assert set(np.load(tmp_path / "surfaces.npz")) == set(drawn)
+    figures = {"toy": draw_surfaces(result, drawn, toy.gaussians(1)), "toy_sweep": draw_sweep(result)}
+    small.save(result, tmp_path, figures)
+    saved = json.loads((tmp_path / "toy.json").read_text())
+    assert len(saved["sweep"]) == len(TINY["sweep_stds"]) + 2
+    for name in figures:
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    text = to_markdown(saved)
+    assert text.count("\n| ") == 2 + len(toy.methods(config))
+    assert "(0.168)" in text
+    assert "(0.51 / 0.53)" in text
 
 
 def test_runs_together_are_those_alone():

@@ -52,12 +52,16 @@ class random_sign(FastInit):
 class normal(FastInit):
     """N(1, std^2); the study's choice is `std=0.5`. The smaller `std`, the closer the members start.
 
+    N(1, 0.5) for r and s makes the variance of a layer's output 1.56 times a plain layer's, N(1, 1) 4 times.
+    `preserve_scale` divides the draws by sqrt(1 + std^2), so that it is a plain layer's; how far apart members start
+    (`expected_cosine`) stays as it is.
+
     Raises:
       ValueError: `std` is negative or not finite.
     """
 
     std: float = 0.5
-    mean = 1.0
+    preserve_scale: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.std) and self.std >= 0):
@@ -66,16 +70,22 @@ class normal(FastInit):
     @property
     def name(self) -> str:
         """Such as `normal(0.5)`."""
-        return f"normal({self.std:g})"
+        return f"normal({self.std:g}{', preserve_scale' * self.preserve_scale})"
+
+    @property
+    def mean(self) -> float:
+        """E[r] = 1, or 1 / sqrt(1 + std^2)."""
+        return 1 / math.sqrt(1 + self.std**2) if self.preserve_scale else 1.0
 
     @property
     def second_moment(self) -> float:
-        """E[r^2] = 1 + std^2."""
-        return 1 + self.std**2
+        """E[r^2] = 1 + std^2, or 1."""
+        return 1.0 if self.preserve_scale else 1 + self.std**2
 
     def sample(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         """Independent draws, float32."""
-        return 1 + self.std * jax.random.normal(key, shape)
+        drawn = 1 + self.std * jax.random.normal(key, shape)
+        return self.mean * drawn if self.preserve_scale else drawn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,3 +139,14 @@ def expected_cosine(init_r: FastInit, init_s: FastInit, rank: int = 1) -> float:
     """
     of_means = (init_r.mean * init_s.mean) ** 2
     return rank * of_means / (init_r.second_moment * init_s.second_moment + (rank - 1) * of_means)
+
+
+def std_of_cosine(cosine: float, rank: int = 1) -> float:
+    """The std at which r, s ~ N(1, std^2) have this `expected_cosine`: what holds the start distance at every rank.
+
+    Raises:
+      ValueError: not in (0, 1].
+    """
+    if not 0 < cosine <= 1:
+        raise ValueError(f"N(1, std^2) starts at a cosine in (0, 1]; got {cosine!r}")
+    return math.sqrt(math.sqrt(rank / cosine - (rank - 1)) - 1)

@@ -1,5 +1,7 @@
 """How methods are named and drawn in a report: as `be_jax.methods` says, foreign ones by their own names."""
 
+from collections.abc import Mapping
+
 from be_jax.methods import TABLE, Style
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, RunRecord, StudyResult
 
@@ -19,8 +21,11 @@ _OTHER_STYLES = (Style("#D55E00", "P", "--"), Style("#F0E442", "X", "-."), Style
 
 
 def label(result: StudyResult, method: str) -> str:
-    """The method's name in text, in a study of this configuration."""
-    return TABLE[method].label_of(result.config) if method in TABLE else method.replace("_", " ")
+    """The method's name in text, in a study of this configuration; its `labels` name those that the table has not."""
+    if method in TABLE:
+        return TABLE[method].label_of(result.config)
+    named: Mapping[str, str] = result.config.get("labels", {})
+    return named.get(method, method.replace("_", " "))
 
 
 def styles(methods: tuple[str, ...]) -> dict[str, Style]:

@@ -1,0 +1,60 @@
+"""The disentanglement of uncertainties as a figure and a page, from `disentanglement.json`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from be_jax.report.figures.illustration import draw_estimates, legend_above, new_figure, tidy
+from be_jax.stats.means import estimate
+from experiments.small_report import looks, made, name_of, table
+
+SWEEPS = {"label_noise": "labels become noisier", "data_scarcity": "training images become fewer"}
+
+
+def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
+    """Both uncertainties along both sweeps, a line for each method."""
+    figure = new_figure(5.6)
+    config = record["config"]
+    ticks = {
+        "label_noise": [f"{noise:g}" for noise in config["noises"]],
+        "data_scarcity": [f"{size:,}" for size in reversed(config["sizes"])],
+    }
+    names = {"label_noise": "rate of random labels", "data_scarcity": "training images"}
+    styles = looks([row["method"] for row in record["methods"]])
+    for axes, (kind, sweep) in zip(
+        figure.subplots(2, 2).flat, [(k, s) for k in ("aleatoric", "epistemic") for s in SWEEPS], strict=True
+    ):
+        for row in record["methods"]:
+            values = [estimate(of_runs) for of_runs in row[sweep][kind]]
+            draw_estimates(axes, range(len(values)), values, styles[row["method"]], name_of(row["method"]))
+        axes.set_xticks(range(len(ticks[sweep])), ticks[sweep])
+        tidy(axes, title=f"{kind}: {SWEEPS[sweep]}", x=names[sweep], y="nats")
+    legend_above(figure, figure.axes[0])
+    return {"disentanglement": figure}
+
+
+def to_markdown(record: Mapping[str, Any]) -> str:
+    """The disentanglement error of every method, and its uncertainties at the ends of both sweeps."""
+    rows = []
+    for row in record["methods"]:
+        error = estimate(row["disentanglement_error"])
+        ends = [
+            f"{np.mean(row[sweep][kind][0]):.3f} → {np.mean(row[sweep][kind][-1]):.3f}"
+            for sweep in SWEEPS
+            for kind in ("aleatoric", "epistemic")
+        ]
+        rows.append([name_of(row["method"]), f"{error.mean:.2f} ± {error.half_width:.2f} ({error.n})", *ends])
+    heads = ["method", "error (runs)", *(f"{kind}, {to}" for to in SWEEPS.values() for kind in ("aleat.", "epist."))]
+    words = (
+        "Disentanglement error (arXiv 2408.12175; 0 is a perfect split of aleatoric from epistemic uncertainty), mean "
+        "and half-width of the 95 % t-interval over runs, and mean uncertainties in nats from one end of each sweep to "
+        f"the other: {record['config']['noises'][-1]:g} of all labels replaced by random classes, or "
+        f"{record['config']['sizes'][0]:,} training images. Noise and images were drawn once for each cell; deep "
+        "ensembles are those of the pool that share no network. Copies of one network, which have no epistemic "
+        "uncertainty, are the control."
+    )
+    title = "# Disentanglement: does aleatoric follow the noise, and epistemic the lack of data?"
+    figure = "![uncertainties](disentanglement.png)"
+    return "\n\n".join([title, words, figure, table(heads, rows).strip(), "## How this was made", made(record)]) + "\n"

@@ -1,0 +1,88 @@
+"""What figures and pages of small studies share: positions with their intervals, from a committed JSON file."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from be_jax.methods import TABLE, Style
+from be_jax.report.columns import percent
+from be_jax.report.methods import styles
+from be_jax.stats import Interval
+from experiments.ablation import SETTINGS
+
+MEASURES = {
+    "test nll_scaled": "gain, test NLL (temperature-scaled)",
+    "test accuracy": "gain, test accuracy",
+    "ood auroc_max_probability": "gain, OOD AUROC",
+    "test root_epistemic": "diversity, √MI on test",
+}
+"""Endpoints that are shown: the primary one first."""
+
+SCALE = "0 % is a single network, or copies of one; 100 % a deep ensemble, or independent networks."
+
+
+def interval(row: Mapping[str, Any] | None) -> Interval:
+    """The position of a row, or that of a control; nothing where there is none."""
+    if row is None:
+        return Interval(math.nan, ())
+    return Interval(_number(row["value"]), tuple((_number(a), _number(b)) for a, b in row["pieces"]))
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def name_of(method: str) -> str:
+    """A method, or a setting of the ablation, in words."""
+    return SETTINGS[method].label if method in SETTINGS else TABLE[method].label_of({})
+
+
+def looks(methods: Sequence[str]) -> dict[str, Style]:
+    """A style for each."""
+    return styles(tuple(methods))
+
+
+def bar(axes: Axes, at: float, shown: Interval, low: float, high: float, style: Style, *, across: bool = False) -> None:
+    """An interval and its value, clipped to the view [low, high].
+
+    Args:
+      axes: where.
+      at: its place on the other axis.
+      shown: the interval; nothing is drawn where it has no piece.
+      low: least of the view.
+      high: greatest of the view.
+      style: colour and marker.
+      across: whether positions are along x.
+    """
+    for lower, upper in shown.pieces:
+        ends, place = [max(lower, low), min(upper, high)], [at, at]
+        if ends[0] <= ends[1]:
+            axes.plot(*((ends, place) if across else (place, ends)), color=style.colour, linewidth=1.2)
+    if shown.pieces and low <= shown.value <= high:
+        point = (shown.value, at) if across else (at, shown.value)
+        axes.plot(*point, marker=style.marker, color=style.colour, markersize=4.5, linestyle="none")
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown; the first column is text, the others are numbers."""
+    rule = ["---", *("---:" for _ in heads[1:])]
+    return "\n".join("| " + " | ".join(line) + " |" for line in (heads, rule, *rows)) + "\n"
+
+
+def cells(rows: Mapping[str, Any] | None) -> list[str]:
+    """The `MEASURES` of one method as text."""
+    return [percent(interval((rows or {}).get(endpoint))) for endpoint in MEASURES]
+
+
+def controls(told: Mapping[str, Any]) -> str:
+    """Such as "identical members 3 % [-20, 25], passed"."""
+    words = {True: "passed", False: "FAILED", None: "not run"}
+    return "; ".join(f"{name} {percent(interval(c))}, {words[c['passed']]}" for name, c in told["controls"].items())
+
+
+def made(record: Mapping[str, Any]) -> str:
+    """How a result was made: command, versions, hardware."""
+    how = record["provenance"]
+    return f"`{how['command']}`, {how['date']}, {how['processor']}, Python {how['python']}, jax {how['jax']}."

@@ -1,0 +1,170 @@
+"""Is the diversity of a BatchEnsemble what its start was? Diversity after training against distance before it.
+
+    python -m experiments.start_distance      # from what is committed in experiments/results; trains nothing
+
+Distance is 1 - the expected cosine of two members' masks at the start (`be_jax.nn.fast_init.expected_cosine`), and
+diversity the mutual information on test of that of deep ensembles trained alike: both are quadratic in the members'
+differences. Points are the ablation's settings, the phase diagram's methods at every size of the training set, and
+methods at every recorded epoch of a training. The line is through the origin, fitted to settings of the ablation whose
+start alone varies and is normal.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from be_jax.report.figures.illustration import new_figure, tidy
+from be_jax.stats import Interval, Judgement
+from experiments.ablation import COSINE, SETTINGS
+from experiments.diversity_report import position
+from experiments.small_report import interval, table
+
+RESULTS = Path(__file__).parent / "results"
+ENDPOINT = ("test", "root_epistemic")
+COSINES = {"batch_ensemble": COSINE, "batch_ensemble_sign": 0.0} | {
+    name: setting.cosine for name, setting in SETTINGS.items() if setting.cosine is not None
+}
+
+
+class Point(NamedTuple):
+    """One setting: where it is from, its distance at the start, and its mutual information of a deep ensemble's."""
+
+    source: str
+    setting: str
+    distance: float
+    ratio: Interval
+
+
+class Line(NamedTuple):
+    """Through the origin: its slope, the correlation of the points that it is fitted to, and their range."""
+
+    slope: float
+    correlation: float
+    low: float
+    high: float
+    points: int
+
+
+def squared(root: Interval) -> Interval:
+    """Of a ratio from that of roots, which is not negative."""
+    return Interval(root.value**2, tuple((max(low, 0.0) ** 2, high**2) for low, high in root.pieces))
+
+
+def points(folder: Path = RESULTS) -> list[Point]:
+    """Of every committed setting that was judged and whose start is known."""
+    return [*_of_ablation(folder), *_of_phase(folder), *_of_training(folder)]
+
+
+def _of_ablation(folder: Path) -> Iterable[Point]:
+    path = folder / "verdicts_ablation.json"
+    judgement = Judgement.load(path) if path.exists() else None
+    for each in judgement.methods if judgement and not judgement.failed else ():
+        row = each.row(*ENDPOINT)
+        if each.name in COSINES and row and row.position.pieces and each.verdicts[0].decision != "undertrained":
+            yield Point("ablation", each.name, 1 - COSINES[each.name], squared(row.position))
+
+
+def _of_phase(folder: Path) -> Iterable[Point]:
+    path = folder / "phase.json"
+    record: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"sizes": []}
+    for told in record["sizes"]:
+        for name, rows in told["methods"].items():
+            position = interval(rows.get(" ".join(ENDPOINT)))
+            if name in COSINES and name not in told["undertrained"] and position.pieces:
+                yield Point(f"{told['size']:,} images", name, 1 - COSINES[name], squared(position))
+
+
+def _of_training(folder: Path) -> Iterable[Point]:
+    path = folder / "diversity.json"
+    record: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"epochs": [], "methods": []}
+    for epoch in record["epochs"]:
+        for name in (row["method"] for row in record["methods"] if row["method"] in COSINES):
+            found = position(record, name, "test epistemic", epoch)
+            yield Point(f"epoch {epoch}", name, 1 - COSINES[name], squared(found))
+
+
+def only_start(point: Point) -> bool:
+    """Whether this setting differs from the reference in nothing but its start, which is normal."""
+    setting = SETTINGS.get(point.setting)
+    return point.source == "ablation" and setting is not None and not setting.changes and "sign" not in point.setting
+
+
+def fitted(given: Iterable[Point]) -> Line | None:
+    """The line, by least squares; None with fewer than three points."""
+    used = [point for point in given if only_start(point)]
+    if len(used) < 3:
+        return None
+    x, y = (np.array(values) for values in zip(*((p.distance, p.ratio.value) for p in used), strict=True))
+    return Line(float(x @ y / (x @ x)), float(np.corrcoef(x, y)[0, 1]), float(x.min()), float(x.max()), len(used))
+
+
+def draw(given: list[Point]) -> dict[str, Figure]:
+    """A panel for the ablation, for sizes of the training set and for epochs, where there are any; the line in each."""
+    in_ablation = [p for p in given if p.source == "ablation"]
+    groups: dict[str, dict[str, list[Point]]] = {
+        "Ablation": {
+            "start varied": [p for p in in_ablation if only_start(p)],
+            "random signs": [p for p in in_ablation if "sign" in p.setting],
+            "training varied": [p for p in in_ablation if SETTINGS[p.setting].changes],
+        }
+    }
+    for title, kind in (("By size of the training set", "images"), ("Over training", "epoch")):
+        sources = dict.fromkeys(p.source for p in given if kind in p.source)
+        groups[title] = {source: [p for p in given if p.source == source] for source in sources}
+    shown = {title: group for title, group in groups.items() if any(group.values())}
+    figure, line = new_figure(3.8), fitted(given)
+    for axes, (title, group) in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown.items(), strict=True):
+        for place, (name, members) in zip(np.linspace(0, 0.85, len(group)), group.items(), strict=True):
+            _scatter(axes, members, colormaps["viridis"](place), name)
+        if line:
+            axes.plot([0, 1], [0, line.slope], color="black", linewidth=0.9, linestyle="--")
+        axes.axhline(1, color="#009E73", linewidth=0.9)
+        axes.set(xlim=(-0.03, 1.05), ylim=(0, None))
+        tidy(axes, title=title, x="1 − expected cosine at the start", y="MI of a deep ensemble's")
+        axes.legend(fontsize=8, frameon=False)
+    return {"start_distance": figure}
+
+
+def _scatter(axes: Any, group: list[Point], colour: Any, name: str) -> None:
+    if group:
+        x, y = [p.distance for p in group], [p.ratio.value for p in group]
+        bars = np.array([[max(p.ratio.value - p.ratio.lower, 0), p.ratio.upper - p.ratio.value] for p in group]).T
+        axes.errorbar(x, y, yerr=bars, color=colour, fmt="o", markersize=4, elinewidth=1, label=name)
+
+
+def to_markdown(given: list[Point]) -> str:
+    """The figure, what the line says and where it does not hold, and every point."""
+    line = fitted(given)
+    words = "Too few settings for a line."
+    if line:
+        words = (
+            f"Over {line.points} settings of the ablation whose start alone varies, from {line.low:.2f} to "
+            f"{line.high:.2f} on the x axis: mutual information of a deep ensemble's = {line.slope:.2f} x distance, "
+            f"r = {line.correlation:.3f}. The line is dashed in every panel; `of the line` says where it breaks."
+        )
+    rows = []
+    for point in given:
+        expected = line.slope * point.distance if line else 0.0
+        share = f"{point.ratio.value / expected:.2f}" if expected else "–"
+        shown = f"{point.ratio.value:.2f} [{point.ratio.lower:.2f}, {point.ratio.upper:.2f}]"
+        label = SETTINGS[point.setting].label if point.setting in SETTINGS else point.setting.replace("_", " ")
+        rows.append([f"{point.source}: {label}", f"{point.distance:.3f}", shown, share])
+    text = table(["setting", "1 − cosine at the start", "MI of a deep ensemble's", "of the line"], rows).strip()
+    title = "# Diversity against start distance"
+    intervals = "Intervals are of 95 %; those of the ablation share its pool."
+    return (
+        "\n\n".join([title, words, "![diversity against start distance](start_distance.png)", intervals, text]) + "\n"
+    )
+
+
+def main() -> None:
+    print(to_markdown(points()))
+
+
+if __name__ == "__main__":
+    main()
