@@ -124,3 +124,16 @@ def test_further_scores_are_those_of_the_metrics():
         float(metrics.augrc(uncertainty, metrics.accuracy(mixture, labels))), abs=1e-6
     )
     assert found["smooth_ece"] == pytest.approx(float(metrics.smooth_ece(mixture, labels)), abs=1e-6)
+
+
+def test_splits_are_by_the_members_at_their_temperature():
+    """Of the details' table of uncertainty by three losses."""
+    scores = score_predictions(PREDICTIONS)
+    found, temperature = scores["test"], scores["validation"]["temperature"]
+    for end, members in {"": LOG_PROBS, "_scaled": metrics.temper(LOG_PROBS, temperature)}.items():
+        for key, split in {
+            "brier_split": metrics.decompose_brier,
+            "zero_one_split": metrics.decompose_zero_one,
+        }.items():
+            for part, values in split(members)._asdict().items():
+                assert found[f"{key}_{part}{end}"] == pytest.approx(float(values.mean()), rel=1e-4)

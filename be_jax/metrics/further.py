@@ -12,7 +12,16 @@ from be_jax.metrics.murphy import brier_decomposition
 from be_jax.metrics.scoring import accuracy
 from be_jax.metrics.selective import augrc
 from be_jax.metrics.smooth import smooth_ece
-from be_jax.metrics.uncertainty import max_probability_uncertainty
+from be_jax.metrics.uncertainty import (
+    Decomposition,
+    decompose_brier,
+    decompose_zero_one,
+    max_probability_uncertainty,
+)
+
+QUALITY = "Test by further scores"
+SPLITS = "Uncertainty on test, split by three losses"
+"""Beside the split of the entropy, which every set has."""
 
 
 class Labelled(NamedTuple):
@@ -30,14 +39,31 @@ class Labelled(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """Scores with what computes them: `of` gives a scalar, or as many as there are scores. Jittable."""
+    """Scores with what computes them: `of` gives a scalar, or as many as there are scores. Jittable.
+
+    `table` is that of a report's details which shows them.
+    """
 
     of: Callable[[Labelled], jax.Array | Sequence[jax.Array]]
     scores: Sequence[Score]
+    table: str = QUALITY
 
 
 def _augrc(of: Labelled) -> jax.Array:
     return augrc(max_probability_uncertainty(of.mixture[None]), accuracy(of.mixture, of.labels))
+
+
+def _split(decomposition: Callable[[jax.Array], Decomposition], key: str, loss: str) -> Measure:
+    """The parts of the uncertainty by this loss, means over the set."""
+    return Measure(
+        lambda of: [part.mean() for part in decomposition(of.members)],
+        [
+            *rows("neither", "", (f"{key}_total", f"{loss} total", "", 4)),
+            *rows("neither", "", (f"{key}_aleatoric", f"{loss} aleatoric", "", 4)),
+            *rows("neither", "members", (f"{key}_epistemic", f"{loss} epistemic", "", 4)),
+        ],
+        SPLITS,
+    )
 
 
 FURTHER: tuple[Measure, ...] = (
@@ -70,6 +96,8 @@ FURTHER: tuple[Measure, ...] = (
             ),
         ],
     ),
+    _split(decompose_brier, "brier_split", "Brier"),
+    _split(decompose_zero_one, "zero_one_split", "0-1"),
     Measure(
         lambda of: yules_q(of.members, of.labels), rows("neither", "labels members", ("yules_q", "Yule's Q", "", 3))
     ),

@@ -46,9 +46,13 @@ class Metric(NamedTuple):
 
 def metric(key: str, title: str | None = None) -> Metric:
     """A score of `be_jax.metrics.registry` as a column, under its own title unless its table says half of that."""
-    score = registry.lookup(key)
-    of_members, percent = "members" in score.needs, score.unit == "%"
-    return Metric(score.key, title or score.heading, score.decimals, score.better, percent, of_members)
+    metric = of_score(registry.lookup(key))
+    return metric._replace(title=title) if title else metric
+
+
+def of_score(score: registry.Score) -> Metric:
+    """A score as a column."""
+    return Metric(score.key, score.heading, score.decimals, score.better, score.unit == "%", "members" in score.needs)
 
 
 ACCURACY, NLL, ECE, BRIER, AURC = map(metric, ("accuracy", "nll", "ece", "brier", "aurc"))

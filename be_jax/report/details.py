@@ -1,10 +1,10 @@
 """Tables for those who look closer: quality at each severity, and detection by every score and measure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from be_jax.metrics import further
+from be_jax.metrics import further, registry
 from be_jax.report import columns
 from be_jax.report.benchmark import corruptions, with_distance
 from be_jax.report.columns import Metric, detection, scaled
@@ -19,7 +19,7 @@ def detailed_tables(result: StudyResult) -> list[Table]:
     metrics = (columns.ACCURACY, columns.NLL, columns.ECE) if severities(result) else ()
     return [
         *(_by_severity(result, metric) for metric in metrics),
-        *([_further(result)] if _has_further(result) else []),
+        *(_further(result) if _has_further(result) else []),
         *(_detection(result, name) for name in sets_of(result, "ood/")),
     ]
 
@@ -38,15 +38,24 @@ def _has_further(result: StudyResult) -> bool:
     return any(score.key in run.scores.get("test", {}) for run in result.runs for score in further.scores())
 
 
-def _further(result: StudyResult) -> Table:
+def _further(result: StudyResult) -> Iterator[Table]:
     summary = summarise(result)
-    shown = tuple(score_column(result, summary, "test", columns.metric(score.key)) for score in further.scores())
-    note = (
+    tables = {further.SPLITS: [registry.lookup(part) for part in ("total", "aleatoric", "epistemic")]}
+    for measure in further.FURTHER:
+        tables.setdefault(measure.table, []).extend(measure.scores)
+    for title, scores in tables.items():
+        shown = tuple(score_column(result, summary, "test", columns.of_score(score)) for score in scores)
+        yield Table(title, row_names(result), shown, _NOTES.get(title, ""))
+
+
+_NOTES = {
+    further.SPLITS: "Total = aleatoric + epistemic, by entropy (nats), the Brier score and the 0-1 loss.",
+    further.QUALITY: (
         "The debiased ECE, root mean square over bins, stands before its 95 % interval over examples. Brier = "
         "reliability - resolution + uncertainty + within bins. AUGRC: mean risk of silent failure. Yule's Q: 0 where "
         "members err independently, 1 where they err together."
-    )
-    return Table("Test by further scores", row_names(result), shown, note)
+    ),
+}
 
 
 def _detection(result: StudyResult, set_name: str) -> Table:

@@ -80,20 +80,24 @@ def summarise_labelled(examples: Examples, labels: jax.Array) -> dict[str, jax.A
 
 
 @jax.jit
-def summarise_further(examples: Examples, log_probs: jax.Array, labels: jax.Array) -> dict[str, jax.Array]:
+def summarise_further(
+    examples: Examples, log_probs: jax.Array, labels: jax.Array, temperature: jax.Array | None
+) -> dict[str, jax.Array]:
     """Further scalars of one labelled set, each `[1]`, see `be_jax.metrics.further`.
 
     Args:
       examples: of the set.
-      log_probs: of its members as given, `[m, n, c]`; what is taken from them, their votes, no temperature changes.
+      log_probs: of its members as given, `[m, n, c]`.
       labels: `[n]`.
+      temperature: of the scaled examples.
     """
 
-    def of_end(of: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
-        scores = further.further(further.Labelled(log_probs, of["mixture"][0], labels))
+    def of_end(end: str) -> dict[str, jax.Array]:
+        members = log_probs if temperature is None or end != SCALED else metrics.temper(log_probs, temperature)
+        scores = further.further(further.Labelled(members, examples[end]["mixture"][0], labels))
         return jax.tree.map(lambda score: score[None], scores)
 
-    return _flat({end: of_end(of) for end, of in examples.items()})
+    return _flat({end: of_end(end) for end in examples})
 
 
 @jax.jit
