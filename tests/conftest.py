@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from pathlib import Path
 
 ON_A_DEVICE = ("test_device", "test_metrics", "test_rank1")
 """How the names of those files begin whose tests need neither a file nor several devices: `pytest -m device`."""
@@ -33,3 +34,16 @@ def pytest_collection_modifyitems(items: list) -> None:  # type: ignore[type-arg
     for item in items:
         if item.path.name.startswith(ON_A_DEVICE):
             item.add_marker("device")
+
+
+MAPS, MOST_MAPS = Path("/proc/self/maps"), 20_000
+"""Compiled programs are mapped into memory, and Linux ends a process (here: compilation crashes) at 65,530 maps."""
+
+
+def pytest_runtest_teardown(item, nextitem) -> None:  # type: ignore[no-untyped-def]
+    """Between two files, lets go of compiled programs where there are many."""
+    ends = nextitem is None or nextitem.path != item.path
+    if ends and MAPS.exists() and len(MAPS.read_bytes().splitlines()) > MOST_MAPS:
+        import jax
+
+        jax.clear_caches()
