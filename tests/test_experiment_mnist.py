@@ -200,7 +200,7 @@ def test_labels_beyond_the_model_are_refused_before_any_training(tmp_path, monke
         (["--dropout-rate", "0"], "error: mc_dropout: mc_dropout needs dropout"),
         (["--train.batch-size", "5000"], "error: batch_size=5000 exceeds the 4000 training examples"),
         (["--data", "tfds", "--data-dir", "/no/such/folder"], "/no/such/folder does not exist"),
-        (["--methods", "snapshot"], "methods must be different ones of"),
+        (["--methods", "triplets"], "methods must be different ones of"),
         (["--out", "README.md"], "README.md"),
     ],
 )
@@ -226,7 +226,7 @@ def test_a_diverged_run_is_reported(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": ("snapshot",)}, r"methods must be different ones of single, .*; got \('snapshot',\)"),
+        ({"methods": ("triplets",)}, r"methods must be different ones of single, .*; got \('triplets',\)"),
         ({"methods": ()}, r"methods must be different ones of .*, at least one; got \(\)"),
         ({"corruptions": ("frost",)}, "corruptions must be different ones of .*frost"),
         ({"severities": (6,)}, r"severities must be different ones of 1, 2, 3, 4, 5, at least one; got \(6,\)"),
