@@ -22,12 +22,10 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -
         cuts = {epoch * steps_per_epoch: config.decay_factor for epoch in config.milestones}
         schedule = optax.piecewise_constant_schedule(learning_rate, cuts)
         if cycles:
-            ends = [end_of_cycle(config.epochs, cycles, k) for k in range(-1, cycles)]
-            falls = [
-                optax.cosine_decay_schedule(learning_rate, (end - start) * steps_per_epoch)
-                for start, end in itertools.pairwise(ends)
-            ]
-            schedule = optax.join_schedules(falls, [end * steps_per_epoch for end in ends[1:-1]])
+            ends = [end * steps_per_epoch for end in ends_of_cycles(config.epochs, cycles)]
+            lengths = [end - start for start, end in itertools.pairwise([0, *ends])]
+            falls = [optax.cosine_decay_schedule(learning_rate, length) for length in lengths]
+            schedule = optax.join_schedules(falls, ends[:-1])
         direction = optax.scale_by_adam() if config.optimizer == "adam" else optax.trace(decay=0.9, nesterov=True)
         decay = optax.add_decayed_weights(weight_decay) if weight_decay else optax.identity()
         return optax.chain(decay, direction, optax.scale_by_learning_rate(schedule))
@@ -42,9 +40,9 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -
     return optax.multi_transform(rules, group_of_each)
 
 
-def end_of_cycle(epochs: int, cycles: int, cycle: int) -> int:
-    """Epochs that are done when a cycle (0, 1, ...) ends; those of all cycles differ by at most one."""
-    return epochs * (cycle + 1) // cycles
+def ends_of_cycles(epochs: int, cycles: int) -> list[int]:
+    """Epochs that are done when each cycle ends; cycles differ by at most one epoch."""
+    return [epochs * (cycle + 1) // cycles for cycle in range(cycles)]
 
 
 FAST = ("r", "s", "mask", "a", "b", "x_scale", "y_scale")

@@ -18,7 +18,7 @@ from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.optim import end_of_cycle, make_optimizer
+from be_jax.optim import ends_of_cycles, make_optimizer
 from be_jax.repulsion import repulsion
 from be_jax.steps import State, create_state
 
@@ -261,15 +261,14 @@ def _after_epoch(
     stale_epochs = jnp.where(improved, 0, run.stale_epochs + 1)
     exhausted = (stale_epochs >= config.patience) if config.patience else jnp.bool_(False)
 
-    steps = losses.shape[0]
-    ends = [end_of_cycle(config.epochs, cycles, k) for k in range(cycles)]
-
     def kept(new: jax.Array, old: jax.Array) -> jax.Array:
         if not cycles:
             return jnp.where(keep, new, old)
-        still = run.epoch < jnp.array(ends)  # the network is the member of this cycle, and of those to come
+        # The network is the member of this cycle, and of those to come.
+        still = run.epoch < jnp.array(ends_of_cycles(config.epochs, cycles))
         return jnp.where(still.reshape(-1, *(1,) * new.ndim), new[None], old)
 
+    steps = losses.shape[0]
     finite = jnp.append(jnp.isfinite(losses), jnp.isfinite(validation_nll))
     diverged = ~finite.all()
     return RunState(

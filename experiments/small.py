@@ -16,7 +16,7 @@ import tyro
 from matplotlib.figure import Figure
 from rich.progress import Progress
 
-from be_jax import methods
+from be_jax import methods, models
 from be_jax.config import TrainConfig, check
 from be_jax.data import Examples, StudyData, subset
 from be_jax.evaluate import EvaluationSet
@@ -28,7 +28,7 @@ from be_jax.stats.config import FUNCTIONS, QUALITY
 from be_jax.stats.config import OOD as OOD_MEAN
 from be_jax.stats.judgement import as_json
 from be_jax.study import Execution, Planned, Study, provenance
-from experiments import mnist
+from experiments import common, mnist
 from experiments.common import POOL_SEEDS_BELOW
 
 VALIDATION, OOD = 2000, 2000
@@ -103,10 +103,10 @@ def repeated(data: StudyData, at_least: int) -> StudyData:
 
 def planned(config: Config, name: str, train: TrainConfig | None = None) -> Planned:
     """A method of the table, trained by this protocol, or by the configuration's."""
-    row, model = methods.find(name), mnist.models.MLP(dropout_rate=config.dropout_rate)
     options = methods.Options(members=config.members, input_shape=(28, 28, 1))
     seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
-    return Planned(name, row.build(model, options), row.trained_with(train or config.train), seeds)
+    model = models.MLP(dropout_rate=config.dropout_rate)
+    return common.planned(name, model, options, train or config.train, seeds)
 
 
 def study(

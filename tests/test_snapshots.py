@@ -11,7 +11,7 @@ import pytest
 import be_jax
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.fit import pad
-from be_jax.optim import end_of_cycle, make_optimizer
+from be_jax.optim import ends_of_cycles, make_optimizer
 from be_jax.study import Execution, kept_weights
 from be_jax.train import make_trainer
 from experiments import mnist
@@ -51,7 +51,7 @@ def test_the_learning_rate_falls_to_nothing_in_every_cycle():
     for _ in range(35):
         updates, state = optimizer.update({"params": {"kernel": jnp.ones(1)}}, state, weights)
         sizes.append(float(-updates["params"]["kernel"][0]))
-    assert [end_of_cycle(7, 3, k) for k in range(3)] == [2, 4, 7]
+    assert ends_of_cycles(7, 3) == [2, 4, 7]
     starts, lengths = (0, 10, 20), (10, 10, 15)
     for start, length in zip(starts, lengths, strict=True):
         cosine = 0.025 * (1 + np.cos(np.pi * np.arange(length) / length))

@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from be_jax.audit.checks import AuditError, check_count, check_number
+from be_jax.metrics.registry import LOGIT_SCORES
 
 Predictions = Mapping[str, np.ndarray]
 
 TOLERANCE = 1e-3
 """How far the probabilities of a row may sum from 1: float32 stays well within, float16 does not always."""
-
-LOGIT_SCORES = ("energy", "max_logit")
-"""Scores of an example that need logits with their scale."""
 
 COARSE = 1e-2
 """How far they sum from 1 where they were computed in half precision."""

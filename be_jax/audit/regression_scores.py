@@ -18,7 +18,7 @@ from be_jax.audit.task import Predictions
 from be_jax.metrics import regression
 from be_jax.scores import OOD, Scores
 from be_jax.scores.blocks import BLOCKS, auroc_without_blocks, blocks_of, mean_without_blocks
-from be_jax.scores.of_run import mean_over_sets, of_set
+from be_jax.scores.of_run import mean_over_sets, of_set, with_shifts_averaged
 
 LEVELS = np.arange(1, 20) / 20
 """Quantiles of the calibration curve."""
@@ -83,7 +83,6 @@ def score_predictions(predictions: Predictions) -> dict[str, dict[str, float]]:
     sets, (_, unit) = sets_of(predictions), unit_of(predictions)
     factor = fit_scale(sets["validation"]) if "validation" in sets else math.nan
     scores: dict[str, dict[str, float]] = {}
-    shifted: dict[str, list[dict[str, float]]] = {}
     for name, gaussians in sets.items():
         if name == "validation":
             scores[name] = {"scale": factor}
@@ -94,14 +93,8 @@ def score_predictions(predictions: Predictions) -> dict[str, dict[str, float]]:
             values |= {f"{metric}_scaled": value for metric, value in scaled.items() if metric != "rmse"}
         if name.startswith("ood/"):
             values |= {metric: float(auroc) for metric, auroc in _detection(sets["test"], gaussians).items()}
-        if not name.startswith("shift/"):
-            scores[name] = values
-            continue
-        corruption, severity = name.removeprefix("shift/").rsplit("_", 1)
-        for group in ("shift", f"shift/severity_{severity}", f"shift/{corruption}"):
-            shifted.setdefault(group, []).append(values)
-    means = {group: {m: float(np.mean([v[m] for v in shifted[group]])) for m in shifted[group][0]} for group in shifted}
-    return {**scores, **{group: means[group] for group in sorted(means)}}
+        scores[name] = values
+    return with_shifts_averaged(scores)
 
 
 def score_test_members(predictions: Predictions) -> dict[str, float]:

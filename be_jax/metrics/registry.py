@@ -160,6 +160,9 @@ SCORES: Mapping[str, Score] = MappingProxyType(
 )
 """All scores by key, but for the recalibrated ones."""
 
+LOGIT_SCORES = tuple(key for key in DETECTION_SCORES if "logits" in SCORES[key].needs)
+"""Those of `DETECTION_SCORES` that need logits with their scale, which not all predictions have."""
+
 
 def lookup(key: str) -> Score:
     """The score of a key of `SCORES`, or of such a key with a suffix of `RECALIBRATIONS`.

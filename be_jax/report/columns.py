@@ -46,8 +46,8 @@ class Metric(NamedTuple):
 
 def metric(key: str, title: str | None = None) -> Metric:
     """A score of `be_jax.metrics.registry` as a column, under its own title unless its table says half of that."""
-    metric = of_score(registry.lookup(key))
-    return metric._replace(title=title) if title else metric
+    shown = of_score(registry.lookup(key))
+    return shown._replace(title=title) if title else shown
 
 
 def of_score(score: registry.Score) -> Metric:
@@ -66,10 +66,9 @@ AUROC_ENERGY = metric("auroc_energy", "energy")
 AUROC_MAX_LOGIT = metric("auroc_max_logit", "max logit")
 TEMPERATURE = metric("temperature")
 
-_NEEDS_LOGITS = {key: "logits" in registry.SCORES[key].needs for key in registry.DETECTION_SCORES}
-LOGIT_SCORES = {key: title for key, title in registry.DETECTION_SCORES.items() if _NEEDS_LOGITS[key]}
+LOGIT_SCORES = {key: registry.DETECTION_SCORES[key] for key in registry.LOGIT_SCORES}
 """Scores by which OOD examples are detected and which need logits with their scale, and as they are shown."""
-DETECTION_SCORES = {key: title for key, title in registry.DETECTION_SCORES.items() if not _NEEDS_LOGITS[key]}
+DETECTION_SCORES = {key: title for key, title in registry.DETECTION_SCORES.items() if key not in LOGIT_SCORES}
 """The same of those that all predictions have."""
 DETECTION_MEASURES = ("AUROC", "AUPR", "FPR95")
 

@@ -138,6 +138,24 @@ def mean_over_sets(values: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.n
     return {metric: np.mean([each[metric] for each in values], axis=0) for metric in (values or [{}])[0]}
 
 
+def with_shifts_averaged(means: Means) -> Means:
+    """The same, but in the place of sets `shift/<corruption>_<severity>` their means: `shift` over all,
+    `shift/severity_<k>` at each severity, `shift/<corruption>` over its severities.
+    """
+    shifted: dict[str, list[dict[str, float]]] = {}
+    for name, values in means.items():
+        if name.startswith("shift/"):
+            corruption, severity = name.removeprefix("shift/").rsplit("_", 1)
+            for group in ("shift", f"shift/severity_{severity}", f"shift/{corruption}"):
+                shifted.setdefault(group, []).append(values)
+    others = {name: values for name, values in means.items() if not name.startswith("shift/")}
+    averaged = {
+        group: {metric: float(np.mean([values[metric] for values in shifted[group]])) for metric in shifted[group][0]}
+        for group in sorted(shifted)
+    }
+    return others | averaged
+
+
 class _Scored(NamedTuple):
     """Of one set: every score, and the judged ones on all examples and without each block."""
 
@@ -212,19 +230,8 @@ def _judged_of_members(examples: Examples) -> dict[str, np.ndarray]:
 
 
 def _means(temperature: float | None, scored: Mapping[str, _Scored]) -> Means:
-    means: Means = {} if temperature is None else {"validation": {"temperature": temperature}}
-    shifted: dict[str, list[dict[str, float]]] = {}
-    for name, (scalars, _) in scored.items():
-        if not name.startswith("shift/"):
-            means[name] = scalars
-            continue
-        corruption, severity = name.removeprefix("shift/").rsplit("_", 1)
-        for group in ("shift", f"shift/severity_{severity}", f"shift/{corruption}"):
-            shifted.setdefault(group, []).append(scalars)
-    for group in sorted(shifted):
-        of_group = shifted[group]
-        means[group] = {metric: float(np.mean([values[metric] for values in of_group])) for metric in of_group[0]}
-    return means
+    validation: Means = {} if temperature is None else {"validation": {"temperature": temperature}}
+    return validation | with_shifts_averaged({name: scalars for name, (scalars, _) in scored.items()})
 
 
 def _without_blocks(scored: Mapping[str, _Scored]) -> Scores:
