@@ -52,7 +52,7 @@ def _drawn(table: Table, shown: int, encoding: str) -> rich.table.Table:
         return Text(writable(content, encoding), style)
 
     left_out = [column.title for column in table.columns[shown:]]
-    note = table.note + (f" Left out, for a wider terminal: {', '.join(left_out)}." if left_out else "")
+    note = table.note + (f" Left out, for a wider terminal: {', '.join(left_out).rstrip('.')}." if left_out else "")
     drawn = rich.table.Table(
         title=text(table.title),
         caption=text(note, "dim"),
