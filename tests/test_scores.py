@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from stats_fakes import draw_networks, world
 
+from be_jax.metrics import chunks
 from be_jax.scores import ScoredOnce, examples, of_run, score_predictions, temperature_of
 from be_jax.scores import blocks as scores
 from be_jax.stats import score_run
@@ -57,7 +58,8 @@ def test_ties_in_an_auroc_count_half():
 
 
 def test_chunks_change_nothing(predictions, scored, monkeypatch):
-    monkeypatch.setattr(examples, "SCORED_AT_ONCE", 100 * 30)
+    for module in (chunks, examples):
+        monkeypatch.setattr(module, "SCORED_AT_ONCE", 100 * 30)
     jax.clear_caches()
     for place, values in score_run(predictions).items():
         np.testing.assert_allclose(values, scored[place], rtol=2e-5, atol=1e-7)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 
 from be_jax.metrics._score import Score, rows
+from be_jax.metrics.chunks import in_chunks
 from be_jax.metrics.debiased import debiased_ece
 from be_jax.metrics.diversity import yules_q
 from be_jax.metrics.murphy import brier_decomposition
@@ -56,7 +57,7 @@ def _augrc(of: Labelled) -> jax.Array:
 def _split(decomposition: Callable[[jax.Array], Decomposition], key: str, loss: str) -> Measure:
     """The parts of the uncertainty by this loss, means over the set."""
     return Measure(
-        lambda of: [part.mean() for part in decomposition(of.members)],
+        lambda of: [part.mean() for part in in_chunks(decomposition, of.members)],
         [
             *rows("neither", "", (f"{key}_total", f"{loss} total", "", 4)),
             *rows("neither", "", (f"{key}_aleatoric", f"{loss} aleatoric", "", 4)),

@@ -4,18 +4,14 @@ Sets of one size, such as the corrupted versions of a test set, go through one p
 would else take longer than the arithmetic.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from be_jax import metrics
 from be_jax.metrics import further
-
-SCORED_AT_ONCE = 2**20
-"""Log-probabilities: 4 MB, which stay in the cache of a processor."""
+from be_jax.metrics.chunks import SCORED_AT_ONCE, in_chunks
 
 LABELLED = ("accuracy", "nll", "brier")
 UNLABELLED = (
@@ -153,19 +149,3 @@ def _of_members(log_probs: jax.Array) -> dict[str, jax.Array]:
         "pairwise_kl": metrics.pairwise_kl(log_probs),
         "pairwise_js": metrics.pairwise_js(log_probs),
     }
-
-
-def in_chunks(function: Callable[[jax.Array], Any], member_log_probs: jax.Array) -> Any:
-    """`function` from `[m, b, c]` to arrays `[b, ...]`, of so many examples at a time that memory stays bounded."""
-    members, examples, classes = member_log_probs.shape
-    size = max(1, SCORED_AT_ONCE // (members * classes))
-    whole = examples // size
-    if whole == 0 or examples == size:
-        return function(member_log_probs)
-    chunks = jax.lax.map(
-        lambda i: function(jax.lax.dynamic_slice_in_dim(member_log_probs, i * size, size, axis=1)), jnp.arange(whole)
-    )
-    rest = function(member_log_probs[:, whole * size :])
-    return jax.tree.map(
-        lambda of_chunks, of_rest: jnp.concatenate([of_chunks.reshape(-1, *of_chunks.shape[2:]), of_rest]), chunks, rest
-    )
