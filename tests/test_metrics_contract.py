@@ -55,6 +55,7 @@ ARGUMENTS = {
     "fit_member_temperatures": (MEMBERS, LABELS),
     "is_impossible": (MEMBERS, LABELS),
     "detection": (MEMBERS[:, :10], MEMBERS[:, 10:]),
+    "detection_by": ({"total": SCORES[:10], "margin": SCORES[1:11]}, {"total": SCORES[10:], "margin": SCORES[9:23]}),
     "detection_by_logits": (MEMBERS[:, :10], 2 * MEMBERS[:, 10:]),
     "disentanglement_error": tuple(SCORES.reshape(6, 4)),
 }
@@ -72,7 +73,7 @@ def test_jit_is_no_jit_in_one_trace(name: str) -> None:
     traced = jax.jit(chex.assert_max_traces(metric, n=1))
     expected = metric(*arguments)
     chex.assert_trees_all_close(traced(*arguments), expected, atol=1e-6)
-    chex.assert_trees_all_close(traced(*map(jnp.asarray, arguments)), expected, atol=1e-6)
+    chex.assert_trees_all_close(traced(*jax.tree.map(jnp.asarray, arguments)), expected, atol=1e-6)
     assert all(leaf.dtype in (jnp.float32, jnp.int32, jnp.bool) for leaf in jax.tree.leaves(expected))
 
 
