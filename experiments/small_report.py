@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from be_jax.methods import TABLE, Style
 from be_jax.report.columns import percent
 from be_jax.report.methods import styles
+from be_jax.report.words import control_outcome
 from be_jax.stats import Interval
 from experiments.ablation import SETTINGS
 
@@ -78,8 +79,11 @@ def cells(rows: Mapping[str, Any] | None) -> list[str]:
 
 def controls(told: Mapping[str, Any]) -> str:
     """Such as "identical members 3 % [-20, 25], passed"."""
-    words = {True: "passed", False: "FAILED", None: "not run"}
-    return "; ".join(f"{name} {percent(interval(c))}, {words[c['passed']]}" for name, c in told["controls"].items())
+    positions = {name: interval(control) for name, control in told["controls"].items()}
+    return "; ".join(
+        f"{name} {percent(positions[name])}, {control_outcome(control['passed'], positions[name])}"
+        for name, control in told["controls"].items()
+    )
 
 
 def made(record: Mapping[str, Any]) -> str:

@@ -162,15 +162,11 @@ def judged(config: Config, name: str, progress: Progress) -> Judgement:
         samples[method] = sample(scores_of(dataset, rows, outputs))
     how = CLASSES if dataset.num_classes else NUMBERS
     control = gain_row(how.primary, other, single, deep, how)
-    positive = Control(POSITIVE, 1.0, control.position, _holds(control.position.pieces, 1.0), control.reason)
+    passed = control.position.holds(1.0) if control.position.pieces else None
+    positive = Control(POSITIVE, 1.0, control.position, passed, control.reason)
     copies = samples.pop(COPIES)
     compared = Samples(samples, single, deep, frozenset({SINGLE_WIDE}), copies, positive)
     return judge(compared, how, {"experiment": "tabular", "data": described(dataset, rows)})
-
-
-def _holds(pieces: tuple[tuple[float, float], ...], value: float) -> bool | None:
-    """Whether the interval has the value in it; None where there is none."""
-    return any(low <= value <= high for low, high in pieces) if pieces else None
 
 
 def described(dataset: Dataset, rows: Split) -> str:

@@ -1,7 +1,7 @@
 """Many small trainings in one program: ensembles that start differently, each from several seeds with their data."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.train import EpochMetrics, Padded, RunState, is_running, make_trainer
+from be_jax.train import EpochMetrics, Padded, RunState, is_running, make_trainer, vmap_unless_one
 
 
 class SeedData(NamedTuple):
@@ -48,8 +48,8 @@ def train_together(
     states = [jax.jit(jax.vmap(trainer.init))(numbers, data.x[:, :1]) for trainer in trainers]
     state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
     validation = Padded(data.validation_x[:, None], data.validation_y[:, None], _all_true(data.validation_y[:, None]))
-    of_seeds = _vmap(trainers[0].epoch, (0, 0, 0, 0, 0), len(seeds))
-    epoch = jax.jit(_vmap(of_seeds, (None, 0, None, None, None), len(ensembles)), donate_argnums=1)
+    of_seeds = vmap_unless_one(trainers[0].epoch, (0, 0, 0, 0, 0), len(seeds))
+    epoch = jax.jit(vmap_unless_one(of_seeds, (None, 0, None, None, None), len(ensembles)), donate_argnums=1)
     while is_running(state, config).any():
         state, metrics = epoch(numbers, state, data.x, data.y, validation)
         on_epoch()
@@ -60,19 +60,6 @@ def outputs_of(ensemble: Ensemble, variables: object, seed: int | jax.Array, x: 
     """Outputs `[m, b, o]` at inputs `[b, ...]`; the masks of MC dropout are a function of the seed."""
     key = key_for(seed, Purpose.PREDICT) if ensemble.samples_at_prediction else None
     return ensemble.apply(variables, x, key=key)  # type: ignore[arg-type,no-any-return]
-
-
-def _vmap(function: Callable[..., Any], in_axes: Sequence[int | None], size: int) -> Callable[..., Any]:
-    """`jax.vmap`, but along an axis of size 1 no more than indexing: under it, XLA on CPU convolves far slower."""
-    if size > 1:
-        return jax.vmap(function, in_axes)
-
-    def of_one(*args: Any) -> Any:
-        pairs = zip(args, in_axes, strict=True)
-        only = [arg if axis is None else jax.tree.map(lambda a: a[0], arg) for arg, axis in pairs]
-        return jax.tree.map(lambda a: a[None], function(*only))
-
-    return of_one
 
 
 def _all_true(like: np.ndarray) -> np.ndarray:

@@ -129,6 +129,10 @@ def test_controls_by_hand():
     assert control_sentence(Control("c", 0.0, Interval(0.5, ((0.2, 0.8),)), False, "by test nll, not 0")) == (
         "c: failed (by test nll, not 0) 50 % [20, 80], expected 0 %"
     )
+    assert control_sentence(Control("c", 1.0, Interval(0.9, ((0.7, 1.1),)), True)) == (
+        "c: passed 90 % [70, 110], expected 100 %"
+    )
+    assert "passed, but checks nothing" in control_sentence(Control("c", 1.0, Interval(-0.2, ((-1.9, 1.4),)), True))
     assert control_sentence(Control("c", 1.0, reason="no pool")) == "c: not run (no pool)"
 
 

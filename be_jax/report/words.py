@@ -7,6 +7,7 @@ from be_jax.report.columns import percent
 from be_jax.stats.claims import STATEMENTS, Verdict
 from be_jax.stats.config import OOD, PARAMETERS, ROOT, Endpoint, JudgeConfig
 from be_jax.stats.controls import Control
+from be_jax.stats.fieller import Interval
 from be_jax.stats.judgement import Judgement, MethodJudgement
 from be_jax.stats.rows import Row
 
@@ -147,12 +148,21 @@ def _with_titles(reason: str, verdict: Verdict) -> str:
 
 def control_sentence(control: Control) -> str:
     """A control: what it should be, what it is."""
-    state = {True: "passed", False: "failed", None: "not run"}[control.passed]
     figures = (
         f" {percent(control.position)}, expected {100 * control.expected:.0f} %" if control.position.pieces else ""
     )
     reason = f" ({control.reason})" if control.reason else ""
-    return f"{control.name}: {state}{reason}{figures}"
+    return f"{control.name}: {control_outcome(control.passed, control.position)}{reason}{figures}"
+
+
+def control_outcome(passed: bool | None, position: Interval) -> str:
+    """Whether a control passed, and whether it could have failed: one that has 0 and 1 in it checks nothing."""
+    if passed is None:
+        return "not run"
+    if not passed:
+        return "failed"
+    has_both = position.holds(0.0) and position.holds(1.0)
+    return "passed, but checks nothing (its interval has both 0 % and 100 % in it)" if has_both else "passed"
 
 
 def conditions(config: JudgeConfig) -> str:
