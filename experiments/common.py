@@ -1,14 +1,12 @@
-"""What the experiments share: presets on the command line, planned methods, and the compilation cache."""
+"""What the experiments share: planned methods, and the compilation cache."""
 
-import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
-import tyro
 
 from be_jax import methods
 from be_jax.config import ConfigError, TrainConfig, check
@@ -16,14 +14,6 @@ from be_jax.study import Planned
 
 POOL_SEEDS_BELOW = 1000
 """Seeds of a pool's networks are 0, 1, ...; those of other methods begin here, so that no two runs share a start."""
-
-
-def parse_preset(presets: Mapping[str, Any], args: Sequence[str] | None, description: str | None) -> Any:
-    """The configuration from the command line: a preset (the first one by default), and what differs from it."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset", choices=list(presets), default=next(iter(presets)))
-    preset = presets[first.parse_known_args(args)[0].preset]
-    return tyro.cli(type(preset), default=preset, args=args, description=description)
 
 
 def check_chosen(name: str, values: Sequence[Any], choices: Sequence[Any]) -> None:

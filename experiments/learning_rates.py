@@ -28,6 +28,7 @@ from be_jax.provenance import provenance
 from be_jax.scores import temperature_of
 from be_jax.study import Study, run_study
 from experiments import cifar10, command_line
+from experiments.cifar10_config import METHODS, PRESETS
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, use_compilation_cache
 
 SEED = POOL_SEEDS_BELOW - 1
@@ -47,15 +48,15 @@ class Config:
     preset: Literal["paper", "cpu", "smoke"] = "cpu"
     data_dir: Path | None = None
     out: Path | None = None
-    methods: tuple[str, ...] = tuple(name for name in cifar10.METHODS if name != "copies")
+    methods: tuple[str, ...] = tuple(name for name in METHODS if name != "copies")
     rates: tuple[float, ...] = (0.05, 0.1, 0.2)
     shorten: int = 3
 
     def __post_init__(self) -> None:
-        check_chosen("methods", self.methods, cifar10.METHODS)
+        check_chosen("methods", self.methods, METHODS)
         fits = len(set(self.rates)) == len(self.rates) >= 3 and min(self.rates) > 0
         check(fits, "rates", self.rates, "at least three different numbers > 0")
-        epochs = cifar10.PRESETS[self.preset].train.epochs
+        epochs = PRESETS[self.preset].train.epochs
         check(1 <= self.shorten <= epochs, "shorten", self.shorten, f"an integer in 1 .. {epochs}")
 
     @property
@@ -65,7 +66,7 @@ class Config:
 
 def study_at(config: Config, rate: float) -> Study:
     """The study at one rate: one seed, the shortened schedule, and no set to predict but `validation`."""
-    base = cifar10.PRESETS[config.preset]
+    base = PRESETS[config.preset]
     train = dataclasses.replace(
         base.train,
         learning_rate=rate,

@@ -14,12 +14,10 @@ import numpy as np
 import rich
 import tyro
 from matplotlib.figure import Figure
-from rich.progress import Progress
 
 from be_jax import methods, models
 from be_jax.config import TrainConfig, check
 from be_jax.data import Examples, StudyData, subset
-from be_jax.evaluate import EvaluationSet
 from be_jax.files import replacing, write_atomically
 from be_jax.results import StudyResult
 from be_jax.run import conclude
@@ -30,6 +28,7 @@ from be_jax.stats.judgement import as_json
 from be_jax.study import Execution, Planned, Study, provenance
 from experiments import common, mnist
 from experiments.common import POOL_SEEDS_BELOW
+from experiments.image_study import evaluation_sets
 
 VALIDATION, OOD = 2000, 2000
 """The most images of these sets that are used."""
@@ -119,10 +118,6 @@ def study(
 ) -> Study:
     """A study of these methods on these data, predicted on validation, test and out-of-distribution images."""
 
-    def sets(_: Progress) -> Mapping[str, EvaluationSet]:
-        labelled = {"validation": EvaluationSet(*data.validation), "test": EvaluationSet(*data.test)}
-        return labelled | {f"ood/{name}": EvaluationSet(images, None) for name, images in data.ood.items()}
-
     return Study(
         name,
         folder,
@@ -130,7 +125,7 @@ def study(
         planned_methods,
         config.members,
         mnist.preprocess,
-        sets,
+        lambda _: evaluation_sets(data, (), data.ood),
         config,
         not_part,
         execution=config.execution,

@@ -26,6 +26,11 @@ if sys.version_info < (3, 12):  # jaxlib 0.10 has crashed as it read a program b
 
 def pytest_configure() -> None:
     import jax
+    from hypothesis import settings
+
+    settings.register_profile("same_every_time", derandomize=True)
+    settings.register_profile("explore")
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same_every_time"))
 
     jax.config.update("jax_numpy_rank_promotion", "raise")
 

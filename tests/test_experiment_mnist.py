@@ -282,10 +282,8 @@ def test_bad_data_is_refused_before_training(spoil, error, message):
 
 
 def test_evaluation_sets_are_the_same_for_every_method():
-    data = embedded_mnist()
     with progress_bars() as progress:
-        first = mnist.evaluation_sets(TINY, data, progress)
-        second = mnist.evaluation_sets(TINY, data, progress)
+        first, second = (mnist.make_study(TINY).evaluation_sets(progress) for _ in range(2))
     assert first.keys() == SETS
     for name in SETS:
         np.testing.assert_array_equal(first[name].images, second[name].images)

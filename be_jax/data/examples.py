@@ -95,8 +95,9 @@ def checked_examples(images: ArrayLike, labels: ArrayLike, *, num_classes: int, 
 def split(examples: Examples, sizes: Sequence[int], *, seed: int = 0) -> tuple[Examples, ...]:
     """Splits ``examples`` into disjoint parts of the given sizes, stratified by class; what is left over is dropped.
 
-    Each part holds every class in proportion, to within one or two examples, and so does every prefix of a part. A seed
-    gives the same parts on every platform: the order comes from the raw stream of PCG64, which NumPy keeps frozen.
+    Each part holds every class in proportion, and so does every prefix of a part: to within two examples where the c
+    classes are of one size, and to within 1 + c times its share of the examples for any class. A seed gives the same
+    parts on every platform: the order comes from the raw stream of PCG64, which NumPy keeps frozen.
 
     Raises:
       ValueError: a size below 1, or more examples asked for than there are.

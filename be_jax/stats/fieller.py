@@ -17,6 +17,9 @@ CONFIDENCE = 0.95
 _OFFSETS = np.concatenate([[0.0], np.geomspace(1e-7, math.pi / 2, 120)])
 """The first is finer than any interval, and coarser than the rounding of a variance."""
 
+_ALWAYS_TRIED = np.append(np.arctan([0.0, 0.25, 0.5, 0.75, 1.0]), math.pi / 2)
+"""Angles of the ratios that decisions are read at, and of infinity: none can fall between two steps."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
@@ -77,7 +80,7 @@ def ratio(part: Statistic, whole: Statistic, confidence: float = CONFIDENCE) -> 
         variance, freedom = weighted(parts, weights).combined()
         return np.abs(weights @ values) - quantile(freedom, confidence) * np.sqrt(variance)
 
-    up, down = (_accepted(excess, side) for side in (1.0, -1.0))
+    up, down = (_accepted(excess, centre, side) for side in (1.0, -1.0))
     arcs = [(-high, -low) for low, high in down] + up
     value = part.value / whole.value
     return Interval(value, tuple(_with(value, *piece) for piece in _on_the_line(centre, arcs)))
@@ -89,15 +92,17 @@ def _with(value: float, lower: float, upper: float) -> tuple[float, float]:
     return (min(lower, value), max(upper, value)) if near else (lower, upper)
 
 
-def _accepted(excess: Callable[[np.ndarray], np.ndarray], side: float) -> list[tuple[float, float]]:
+def _accepted(excess: Callable[[np.ndarray], np.ndarray], centre: float, side: float) -> list[tuple[float, float]]:
     """Arcs of offsets on one side of the estimate, from 0 to pi / 2, at which nothing is rejected."""
-    inside = excess(side * _OFFSETS) <= 0
+    always = (side * (_ALWAYS_TRIED - centre)) % math.pi
+    offsets = np.union1d(_OFFSETS, always[always <= math.pi / 2])
+    inside = excess(side * offsets) <= 0
     inside[0] = True
     turns = np.flatnonzero(inside[1:] != inside[:-1]).tolist()
     ends = [
-        brentq(lambda t: min(float(excess(side * t)), 1e300), _OFFSETS[i], _OFFSETS[i + 1], xtol=1e-15)
-        if float(excess(side * _OFFSETS[i])) * float(excess(side * _OFFSETS[i + 1])) < 0
-        else float(_OFFSETS[i])
+        brentq(lambda t: min(float(excess(side * t)), 1e300), offsets[i], offsets[i + 1], xtol=1e-15)
+        if float(excess(side * offsets[i])) * float(excess(side * offsets[i + 1])) < 0
+        else float(offsets[i])
         for i in turns
     ]
     bounds = [0.0, *ends, *([math.pi / 2] if inside[-1] else [])]

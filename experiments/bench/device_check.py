@@ -41,6 +41,7 @@ from be_jax.study import provenance
 from be_jax.train import make_trainer
 from experiments import cifar10
 from experiments.bench.device_size import Size, size_of
+from experiments.cifar10_config import PUBLISHED
 from experiments.common import check_chosen
 from experiments.cost import __main__ as cost
 
@@ -213,7 +214,7 @@ def train_epochs(record: Record, data: Images, size: Size, epochs: int = 10) -> 
     validation = pad(images[:held_out], labels[:held_out], min(held_out, 1000))
     images, labels = jax.device_put((images[held_out:], labels[held_out:]))
     found: dict[str, Any] = {"images": data.what, "training_images": len(images)}
-    train = dataclasses.replace(cifar10.PUBLISHED, epochs=epochs, milestones=(5, 8))
+    train = dataclasses.replace(PUBLISHED, epochs=epochs, milestones=(5, 8))
     model = size.network(dtype=jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16)
     for name, ensemble in {"single": single(model), "batch_ensemble": batch_ensemble(model, 4)}.items():
         if record.left("epochs") < 0:

@@ -1,0 +1,144 @@
+"""What the studies of images share: the fields of their configuration, the sets they predict, and how they are run."""
+
+import argparse
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import flax.linen as nn
+import numpy as np
+import tyro
+from rich.progress import Progress
+
+from be_jax import methods
+from be_jax.config import TrainConfig, check
+from be_jax.data import Examples, StudyData, shifted_sets
+from be_jax.evaluate import EvaluationSet
+from be_jax.keys import Purpose, key_for
+from be_jax.study import Execution, Planned, Study
+from be_jax.train import Augment, Preprocess
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, planned
+
+NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "hosts", "execution")
+"""Fields that do not determine the numbers of a run."""
+
+Shifted = Callable[[Sequence[str], Sequence[int]], Iterable[tuple[str, Examples]]]
+"""`(corruptions, severities)` to one corrupted test set after the other, by `<corruption>_<severity>`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageStudyConfig:
+    """Everything that can be varied in each of these studies.
+
+    Attributes:
+      preset: where the defaults of all other fields come from.
+      data_dir: TFDS folder; TFDS's default where it is not given.
+      out: folder of the runs and the report; `runs/<study>_<preset>` where it is not given.
+      methods: which methods to run, of `be_jax.methods`. The deep ensembles are made from the networks of `single`.
+      seeds: one run of each method but `single` for each.
+      pool_size: number of independent networks of `single`, with seeds 0, 1, ...
+      members: m, of all ensembles.
+      init_std: of r and s ~ N(1, init_std^2) in `batch_ensemble`; `batch_ensemble_sign` draws signs.
+      dropout_rate: see the study.
+      train: the training protocol.
+      corruptions: of the shifted test sets.
+      severities: of each corruption, 1 to 5.
+      execution: where and how runs are trained.
+    """
+
+    study: ClassVar[str]
+
+    preset: str = ""
+    data_dir: Path | None = None
+    out: Path | None = None
+    methods: tuple[str, ...] = ("single",)
+    seeds: tuple[int, ...] = tuple(range(POOL_SEEDS_BELOW, POOL_SEEDS_BELOW + 10))
+    pool_size: int = 20
+    members: int = 4
+    init_std: float = 0.5
+    dropout_rate: float = 0.1
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    corruptions: tuple[str, ...] = ()
+    severities: tuple[int, ...] = (1, 2, 3, 4, 5)
+    execution: Annotated[Execution, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Execution)
+
+    def __post_init__(self) -> None:
+        check_chosen("methods", self.methods, tuple(methods.TABLE))
+        check_chosen("severities", self.severities, range(1, 6))
+        self.check_positive("members", "pool_size")
+        init_std_fits = math.isfinite(self.init_std) and self.init_std >= 0
+        check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
+        check(0 <= self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in [0, 1)")
+
+    @property
+    def folder(self) -> Path:
+        return self.out or Path("runs") / f"{self.study}_{self.preset}"
+
+    def check_positive(self, *names: str) -> None:
+        """Raises ConfigError unless the integers of these names are at least 1."""
+        for name in names:
+            check(getattr(self, name) >= 1, name, getattr(self, name), "an integer >= 1")
+
+    def planned(
+        self, name: str, model: nn.Module, options: methods.Options, train: TrainConfig | None = None
+    ) -> Planned:
+        """The method of this name with its training protocol and its seeds."""
+        seeds = tuple(range(self.pool_size)) if name == "single" else self.seeds
+        return planned(name, model, options, train or self.train, seeds)
+
+
+def parse_preset(presets: Mapping[str, Any], args: Sequence[str] | None, description: str | None) -> Any:
+    """The configuration from the command line: a preset (the first one by default), and what differs from it."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset", choices=list(presets), default=next(iter(presets)))
+    preset = presets[first.parse_known_args(args)[0].preset]
+    return tyro.cli(type(preset), default=preset, args=args, description=description)
+
+
+def generated(test: Examples, corruptions: Sequence[str], severities: Sequence[int]) -> Iterator[tuple[str, Examples]]:
+    """The test images corrupted by the definitions in `be_jax.data`: the same for every seed and method."""
+    key = key_for(0, Purpose.CORRUPT)
+    for name, images in shifted_sets(test.images, key, corruptions=corruptions, severities=severities):
+        yield name, Examples(images, test.labels)
+
+
+def evaluation_sets(
+    data: StudyData, shifted: Iterable[tuple[str, Examples]], ood: Mapping[str, np.ndarray]
+) -> dict[str, EvaluationSet]:
+    """Validation and test set, shifted test sets, and out-of-distribution images, by the names that are judged."""
+    sets = {"validation": EvaluationSet(*data.validation), "test": EvaluationSet(*data.test)}
+    sets |= {f"shift/{name}": EvaluationSet(*examples) for name, examples in shifted}
+    return sets | {f"ood/{name}": EvaluationSet(images, None) for name, images in ood.items()}
+
+
+def study_of(
+    config: ImageStudyConfig,
+    data: StudyData,
+    methods: tuple[Planned, ...],
+    preprocess: Preprocess,
+    corruptions: Sequence[str],
+    shifted: Shifted,
+    augment: Augment | None = None,
+) -> Study:
+    """The study of these methods on these data."""
+
+    def sets(progress: Progress) -> Mapping[str, EvaluationSet]:
+        total = len(corruptions) * len(config.severities)
+        made = shifted(corruptions, config.severities)
+        return evaluation_sets(data, progress.track(made, total=total, description="shifted test sets"), data.ood)
+
+    return Study(
+        name=config.study,
+        folder=config.folder,
+        data=data,
+        methods=methods,
+        members=config.members,
+        preprocess=preprocess,
+        evaluation_sets=sets,
+        config=config,
+        not_part=NOT_PART,
+        augment=augment,
+        execution=config.execution,
+    )
