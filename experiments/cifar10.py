@@ -30,8 +30,8 @@ from be_jax.results import StudyResult
 from be_jax.run import conclude
 from be_jax.study import Planned, Study
 from experiments import cifar10_data, command_line
-from experiments.cifar10_config import PRESETS, Config, known_corruptions
-from experiments.cifar10_data import preprocess
+from experiments.cifar10_config import PRESETS, Config
+from experiments.cifar10_data import known_corruptions, preprocess
 from experiments.common import use_compilation_cache
 from experiments.image_study import generated, parse_preset, study_of
 
@@ -44,7 +44,7 @@ NETWORKS: Mapping[str, Callable[..., nn.Module]] = {
 }
 
 
-def build_method(config: Config, name: str) -> Planned:
+def build_method(config: Config, row: methods.Method) -> Planned:
     """The method with its training protocol and its seeds."""
     options = methods.Options(
         members=config.members,
@@ -53,8 +53,8 @@ def build_method(config: Config, name: str) -> Planned:
         dropout_rate=config.dropout_rate,
     )
     model = NETWORKS[config.network](dtype=jnp.dtype(config.dtype))
-    rate = config.learning_rates.get(name, config.train.learning_rate)
-    return config.planned(name, model, options, dataclasses.replace(config.train, learning_rate=rate))
+    rate = config.learning_rates.get(row.name, config.train.learning_rate)
+    return config.planned(row, model, options, dataclasses.replace(config.train, learning_rate=rate))
 
 
 def load_data(config: Config) -> StudyData:
@@ -67,7 +67,7 @@ def load_data(config: Config) -> StudyData:
 
 def make_study(config: Config) -> Study:
     """The study that this configuration describes, with its data."""
-    planned = tuple(build_method(config, name) for name in config.methods)
+    planned = tuple(build_method(config, methods.find(name)) for name in config.methods)
     data = load_data(config)
     shifted = functools.partial(cifar10_c, config.data_dir)
     if config.shift == "generated":

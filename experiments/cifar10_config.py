@@ -9,10 +9,9 @@ import tyro
 
 from be_jax import methods
 from be_jax.config import TrainConfig, check
-from be_jax.data import COLOUR_CORRUPTIONS, cifar10_c_corruptions
 from be_jax.parallel import Hosts
 from be_jax.study import Execution
-from experiments.cifar10_data import FAR_OOD
+from experiments.cifar10_data import FAR_OOD, known_corruptions
 from experiments.common import POOL_SEEDS_BELOW, check_chosen
 from experiments.image_study import ImageStudyConfig
 
@@ -68,10 +67,12 @@ class Config(ImageStudyConfig):
         super().__post_init__()
         check_chosen("methods", self.methods, tuple(name for name in methods.TABLE if name != "deep_ensemble"))
         rates_fit = set(self.learning_rates) <= set(methods.TABLE) and all(v > 0 for v in self.learning_rates.values())
-        known = f"numbers > 0, of some of {', '.join(methods.TABLE)}"
-        check(rates_fit, "learning_rates", dict(self.learning_rates), known)
-        if self.corruptions:
-            check_chosen("corruptions", self.corruptions, known_corruptions(self.shift))
+        wanted = f"numbers > 0, of some of {', '.join(methods.TABLE)}"
+        check(rates_fit, "learning_rates", dict(self.learning_rates), wanted)
+        there_are = known_corruptions(self.shift)
+        known = len(set(self.corruptions)) == len(self.corruptions) and set(self.corruptions) <= set(there_are)
+        wanted = f"different ones of {', '.join(there_are)}, or none for all (shift is {self.shift!r})"
+        check(known, "corruptions", self.corruptions, wanted)
         self.check_positive("validation_size", "shift_size", *(("train_size",) if self.train_size is not None else ()))
         check(self.dropout_rate > 0, "dropout_rate", self.dropout_rate, "in (0, 1)")
 
@@ -109,8 +110,3 @@ PRESETS: Mapping[str, Config] = {
         ood=FAR_OOD[1:],
     ),
 }
-
-
-def known_corruptions(shift: str) -> tuple[str, ...]:
-    """The names of the corruptions that there are of a kind of shift."""
-    return tuple(COLOUR_CORRUPTIONS) if shift == "generated" else cifar10_c_corruptions()

@@ -10,9 +10,11 @@ import numpy as np
 
 from be_jax.config import check
 from be_jax.data import (
+    COLOUR_CORRUPTIONS,
     Examples,
     StudyData,
     as_float,
+    cifar10_c_corruptions,
     in_colour,
     load_split,
     split,
@@ -49,6 +51,11 @@ def load(data_dir: Path | None, ood: Sequence[str], train_size: int | None, vali
     return dataclasses.replace(
         data, train=train, ood={name: data.ood[name] if name in data.ood else _far(name, data_dir) for name in ood}
     )
+
+
+def known_corruptions(shift: str) -> tuple[str, ...]:
+    """The names of the corruptions that there are of a kind of shift."""
+    return tuple(COLOUR_CORRUPTIONS) if shift == "generated" else cifar10_c_corruptions()
 
 
 def part(examples: Examples, size: int) -> Examples:

@@ -8,8 +8,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from be_jax import methods
 from be_jax.config import ConfigError, TrainConfig, check
+from be_jax.methods import Method, Options
 from be_jax.study import Planned
 
 POOL_SEEDS_BELOW = 1000
@@ -22,19 +22,16 @@ def check_chosen(name: str, values: Sequence[Any], choices: Sequence[Any]) -> No
     check(known, name, values, f"different ones of {', '.join(map(str, choices))}, at least one")
 
 
-def planned(
-    name: str, model: nn.Module, options: methods.Options, train: TrainConfig, seeds: tuple[int, ...]
-) -> Planned:
-    """The method of this name for a study, with its ensemble of `model` and its own fields of the protocol.
+def planned(row: Method, model: nn.Module, options: Options, train: TrainConfig, seeds: tuple[int, ...]) -> Planned:
+    """A method for a study, with its ensemble of `model` and its own fields of the protocol.
 
     Raises:
       ConfigError: the method cannot be made of the model.
     """
-    row = methods.find(name)
     try:
-        return Planned(name, row.build(model, options), row.trained_with(train), seeds)
+        return Planned(row.name, row.build(model, options), row.trained_with(train), seeds)
     except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{row.name}: {error}") from error
 
 
 def use_compilation_cache() -> None:

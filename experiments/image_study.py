@@ -12,11 +12,11 @@ import numpy as np
 import tyro
 from rich.progress import Progress
 
-from be_jax import methods
 from be_jax.config import TrainConfig, check
 from be_jax.data import Examples, StudyData, shifted_sets
 from be_jax.evaluate import EvaluationSet
 from be_jax.keys import Purpose, key_for
+from be_jax.methods import TABLE, Method, Options
 from be_jax.study import Execution, Planned, Study
 from be_jax.train import Augment, Preprocess
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, planned
@@ -65,7 +65,7 @@ class ImageStudyConfig:
     execution: Annotated[Execution, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Execution)
 
     def __post_init__(self) -> None:
-        check_chosen("methods", self.methods, tuple(methods.TABLE))
+        check_chosen("methods", self.methods, tuple(TABLE))
         check_chosen("severities", self.severities, range(1, 6))
         self.check_positive("members", "pool_size")
         init_std_fits = math.isfinite(self.init_std) and self.init_std >= 0
@@ -81,12 +81,10 @@ class ImageStudyConfig:
         for name in names:
             check(getattr(self, name) >= 1, name, getattr(self, name), "an integer >= 1")
 
-    def planned(
-        self, name: str, model: nn.Module, options: methods.Options, train: TrainConfig | None = None
-    ) -> Planned:
-        """The method of this name with its training protocol and its seeds."""
-        seeds = tuple(range(self.pool_size)) if name == "single" else self.seeds
-        return planned(name, model, options, train or self.train, seeds)
+    def planned(self, row: Method, model: nn.Module, options: Options, train: TrainConfig | None = None) -> Planned:
+        """A method with its training protocol and its seeds."""
+        seeds = tuple(range(self.pool_size)) if row.name == "single" else self.seeds
+        return planned(row, model, options, train or self.train, seeds)
 
 
 def parse_preset(presets: Mapping[str, Any], args: Sequence[str] | None, description: str | None) -> Any:

@@ -92,15 +92,15 @@ PRESETS: Mapping[str, Config] = {
 }
 
 
-def build_method(config: Config, name: str) -> Planned:
+def build_method(config: Config, row: methods.Method) -> Planned:
     """The method with its training protocol and its seeds."""
     options = methods.Options(
         members=config.members, rank=config.rank, init_std=config.init_std, input_shape=(28, 28, 1)
     )
     train = config.train
-    if name == "deep_ensemble":
+    if row.name == "deep_ensemble":
         train = dataclasses.replace(train, batch_mode=config.deep_ensemble_batch_mode)
-    return config.planned(name, NETWORKS[config.model](dropout_rate=config.dropout_rate), options, train)
+    return config.planned(row, NETWORKS[config.model](dropout_rate=config.dropout_rate), options, train)
 
 
 def load_data(config: Config) -> StudyData:
@@ -117,7 +117,7 @@ def preprocess(images: jax.Array) -> jax.Array:
 
 def make_study(config: Config) -> Study:
     """The study that this configuration describes, with its data."""
-    planned = tuple(build_method(config, name) for name in config.methods)
+    planned = tuple(build_method(config, methods.find(name)) for name in config.methods)
     data = load_data(config)
     shifted = functools.partial(generated, data.test)
     return study_of(config, data, planned, preprocess, config.corruptions, shifted)

@@ -37,6 +37,7 @@ from experiments import (
     phase_report,
     published,
     start_distance,
+    start_distance_report,
     tabular_report,
     toy_figures,
     weights_report,
@@ -148,7 +149,7 @@ def pages() -> Iterator[tuple[Path, str]]:
         if (RESULTS / f"{name}.json").exists():
             yield RESULTS / f"{name}.md", report.to_markdown(json.loads((RESULTS / f"{name}.json").read_text()))
     if known := start_distance.points(RESULTS):
-        yield RESULTS / "start_distance.md", start_distance.to_markdown(known)
+        yield RESULTS / "start_distance.md", start_distance_report.to_markdown(known)
     yield RESULTS / "README.md", index(committed)
     yield README, with_part(README.read_text(), "findings", findings())
 
@@ -235,7 +236,7 @@ def main() -> None:
         for path in commit(config.runs, config.name):
             print(path)
         if known := start_distance.points(RESULTS):
-            _draw(start_distance.draw(known))
+            _draw(start_distance_report.draw(known))
     for path, text in pages():
         write_atomically(path, text)
 

@@ -105,7 +105,7 @@ def planned(config: Config, name: str, train: TrainConfig | None = None) -> Plan
     options = methods.Options(members=config.members, input_shape=(28, 28, 1))
     seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
     model = models.MLP(dropout_rate=config.dropout_rate)
-    return common.planned(name, model, options, train or config.train, seeds)
+    return common.planned(methods.find(name), model, options, train or config.train, seeds)
 
 
 def study(

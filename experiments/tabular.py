@@ -125,8 +125,7 @@ def _score(dataset: Dataset, sets: Mapping[str, tuple[Outputs, np.ndarray]]) -> 
     for name, (outputs, _) in sets.items():
         mean, variance = gaussian(jnp.asarray(outputs))
         arrays |= {f"{name}/mean": np.asarray(mean), f"{name}/variance": np.asarray(variance)}
-    test = regression_scores.score_predictions(arrays)["test"]
-    return test | {"spread_of_means": test["epistemic"]}
+    return regression_scores.score_predictions(arrays)["test"]
 
 
 def sample(scores: list[dict[str, float]]) -> Sample:

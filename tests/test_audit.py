@@ -68,6 +68,7 @@ def alone(groups):
     return audit(groups[0][:1], name="mine")
 
 
+@pytest.mark.slow
 def test_every_score_is_that_of_the_study(found, of_study, tmp_path):
     found.result.save(tmp_path / "results.json")
     ours, theirs = (StudyResult.load(path / "results.json") for path in (tmp_path, of_study))
@@ -95,6 +96,7 @@ def test_tables_are_those_of_the_study_but_for_its_training(found, of_study):
     assert "Runs" not in mine
 
 
+@pytest.mark.slow
 def test_a_pool_of_networks_in_one_file_or_in_many(groups):
     runs, single, _ = groups
     two = [with_members(run, lambda array: array[:2]) for run in runs]
@@ -164,6 +166,7 @@ def test_the_terminal_opens_with_the_verdicts(found):
     assert "Deep-ensemble equivalent" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_seeds_against_a_pool_are_inconclusive_and_have_equivalents(groups, count):
     runs, single, deep = groups
@@ -175,6 +178,7 @@ def test_few_seeds_against_a_pool_are_inconclusive_and_have_equivalents(groups, 
     print_audit(result, Console(file=io.StringIO()))
 
 
+@pytest.mark.slow
 def test_files_of_an_audit(found, groups, tmp_path):
     runs, single, deep = groups
     page = write_audit(found, runs, References(single, deep), tmp_path / "new" / "folder", {"command": "c <d>"})
@@ -350,6 +354,7 @@ def test_a_terminal_of_another_encoding(found, encoding):
     assert "?" not in text.replace("were loaded?", "")
 
 
+@pytest.mark.slow
 def test_to_audit_loads_nothing_of_training():
     code = (
         "import sys, runpy; sys.argv = ['be_jax.audit', '--help']\n"
@@ -370,6 +375,7 @@ def test_the_page_for_users_names_what_there_is():
         assert flag in text
 
 
+@pytest.mark.slow
 def test_impossible_validation_examples_are_counted_and_left_out(groups):
     """One label that no member gives any probability: the temperature is what it is without that example."""
     (run,) = (dict(each) for each in groups[0][:1])

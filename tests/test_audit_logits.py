@@ -35,6 +35,7 @@ def as_log_probs(arrays):
 EXPECTED = {"energy": lambda z: -logsumexp(z.astype(float), -1).mean(0), "max_logit": lambda z: -z.max(-1).mean(0)}
 
 
+@pytest.mark.slow
 def test_known_answers():
     arrays = logits_of(1, weaker=1.5)
     (run,) = audit([checked(arrays)]).result.runs
@@ -57,6 +58,7 @@ def test_a_constant_is_seen_by_logits_alone():
     assert run.scores["ood/far"]["auroc_total"] == pytest.approx(0.5, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_members_are_combined_by_the_mean_of_their_scores():
     """One member of a large scale does not drown the others, as a sum of partition functions would."""
     test, out = np.zeros((2, EXAMPLES, 2)), np.zeros((2, EXAMPLES, 2))
@@ -104,6 +106,7 @@ def test_tables_page_and_json(tmp_path):
     assert "max logit" in console.export_text()
 
 
+@pytest.mark.slow
 def test_networks_of_a_pool_too():
     runs = [checked(logits_of(seed)) for seed in range(2)]
     networks = [checked(logits_of(10 + seed, members=1)) for seed in range(5)]

@@ -141,6 +141,7 @@ def run():
     return classes(lambda k, z: (1.0, 3.0, 6.0)[k] * z, noise=0.3)
 
 
+@pytest.mark.slow
 def test_terminal_page_and_record(run, tmp_path):
     found = audit([run], name="mine")
     titles = [table.title for table in found.tables]
@@ -201,6 +202,7 @@ def gaussians(spread=0.5, seed=0, unit=1.0, stated=0.1):
     return checked(arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, 1e4])
 def test_of_a_regression(unit):
     run = gaussians(unit=unit)

@@ -22,6 +22,7 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_forest_of_scikit_learn(tmp_path):
     exec(block_of("RandomForestClassifier"), {})
     found = audit([read_predictions(tmp_path / "forest.npz")], name="forest")
@@ -30,12 +31,13 @@ def test_a_forest_of_scikit_learn(tmp_path):
     assert run.scores["test"]["accuracy"] > found.of_members[0]["accuracy"] > 0.7
 
 
+@pytest.mark.slow
 def test_a_regression_of_scikit_learn(tmp_path):
     exec(block_of("BayesianRidge"), {})
     found = audit([read_predictions(tmp_path / "bagged.npz")], name="bagged")
     (run,) = found.result.runs
     assert run.scores["test"]["nll"] < found.of_members[0]["nll"]
-    assert 0.85 < run.scores["test"]["coverage"] <= 1
+    assert 0.85 < run.scores["test"]["coverage_95"] <= 1
     assert 40 < run.scores["test"]["rmse"] < 70
 
 

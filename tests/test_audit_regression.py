@@ -41,6 +41,7 @@ def predicted(seed, share=1.0, members=MEMBERS, examples=400, unit=1.0, offset=0
     return checked(arrays)
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_a_library_in_float64():
     run = predicted(0)
     mean, variance, targets = (run[f"test/{kind}"] for kind in ("mean", "variance", "targets"))
@@ -51,10 +52,12 @@ def test_scores_are_those_of_a_library_in_float64():
     below = stats.norm.cdf(targets, mean, np.sqrt(variance)).mean(0)
     curve = np.array([(below <= level).mean() for level in LEVELS])
     assert scores["calibration_error"] == pytest.approx(np.abs(curve - LEVELS).mean(), abs=1e-3)
-    assert scores["coverage"] == pytest.approx(((below >= 0.025) & (below <= 0.975)).mean())
-    assert scores["aleatoric"] == pytest.approx(0.3, rel=1e-5)
-    assert scores["epistemic"] == pytest.approx(np.sqrt(mean.var(0).mean()), rel=1e-5)
-    assert scores["sharpness"] == pytest.approx(math.hypot(scores["aleatoric"], scores["epistemic"]), rel=1e-6)
+    assert scores["coverage_95"] == pytest.approx(((below >= 0.025) & (below <= 0.975)).mean())
+    assert scores["aleatoric_std"] == pytest.approx(0.3, rel=1e-5)
+    assert scores["spread_of_means"] == pytest.approx(np.sqrt(mean.var(0).mean()), rel=1e-5)
+    assert scores["sharpness"] == pytest.approx(
+        math.hypot(scores["aleatoric_std"], scores["spread_of_means"]), rel=1e-6
+    )
 
 
 def test_crps_is_the_absolute_error_of_point_masses_and_half_a_spread_less():
@@ -76,7 +79,7 @@ def test_units_and_offsets_change_nothing_else(unit, offset):
             expected = value
             if metric.removesuffix("_scaled") == "nll":
                 expected = value + math.log(unit)
-            elif metric.removesuffix("_scaled") in ("crps", "rmse", "sharpness", "aleatoric", "epistemic"):
+            elif metric.removesuffix("_scaled") in ("crps", "rmse", "sharpness", "aleatoric_std", "spread_of_means"):
                 expected = value * unit
             assert ours[name][metric] == pytest.approx(
                 expected, rel=2e-4, abs=2e-3 * (metric == "calibration_error")
@@ -101,8 +104,8 @@ def test_the_scale_is_that_of_least_nll(factor):
 def test_scaling_leaves_the_mean_and_multiplies_every_standard_deviation():
     sets = ("validation", "test")
     scores = score_predictions(predicted(0, sets=sets))
-    factor = scores["validation"]["scale"]
-    for metric in ("sharpness", "aleatoric", "epistemic"):
+    factor = scores["validation"]["spread_factor"]
+    for metric in ("sharpness", "aleatoric_std", "spread_of_means"):
         assert scores["test"][f"{metric}_scaled"] == pytest.approx(factor * scores["test"][metric], rel=1e-5)
     assert scores["test"]["nll_scaled"] <= scores["test"]["nll"] + 0.01
 
@@ -111,7 +114,7 @@ def test_no_factor_where_a_member_is_certain():
     run = predicted(0, sets=("validation", "test"))
     run["validation/variance"][1, 3] = 0.0
     scores = score_predictions(run)
-    assert math.isnan(scores["validation"]["scale"])
+    assert math.isnan(scores["validation"]["spread_factor"])
     assert "nll_scaled" not in scores["test"]
 
 
@@ -135,12 +138,13 @@ def test_the_judgement_scores_what_the_tables_show():
         ("shift", "nll"),
     ):
         assert judged[name, metric][0] == pytest.approx(shown[name][metric], rel=1e-5)
-    assert judged["ood/far", "spread_of_means"][0] == pytest.approx(shown["ood/far"]["epistemic"], rel=1e-5)
+    assert judged["ood/far", "spread_of_means"][0] == pytest.approx(shown["ood/far"]["spread_of_means"], rel=1e-5)
     without = {key: array[..., np.arange(400) % 2 == 0] for key, array in run.items()}
     assert score_run(without)["test", "nll"][0] != judged["test", "nll"][0]
     assert judged["ood/far", "auroc_epistemic"][0] == pytest.approx(shown["ood/far"]["auroc_epistemic"])
 
 
+@pytest.mark.slow
 def test_copies_and_independent_networks():
     single = [predicted(seed, members=1) for seed in range(3)]
     deep = [predicted(seed) for seed in range(10, 13)]
@@ -161,6 +165,7 @@ def test_copies_and_independent_networks():
     assert not independent.caveats
 
 
+@pytest.mark.slow
 def test_a_pool_and_the_page(tmp_path):
     sets = ("validation", "test", "shift/fog_1", "ood/far")
     runs = [predicted(seed, 0.5, sets=sets) for seed in range(3)]

@@ -10,6 +10,8 @@ from be_jax.config import ConfigError
 from experiments import small, tabular, tabular_report
 from experiments.tabular_data import LOADERS, Dataset, load, split
 
+pytestmark = pytest.mark.slow
+
 TINY = tabular.Config(
     datasets=("wine", "diabetes"),
     seeds=(0, 1, 2),

@@ -18,7 +18,7 @@ from be_jax.audit.regression_scores import (
     sets_of,
 )
 from be_jax.audit.task import Predictions, Scores, Task
-from be_jax.report.columns import DASH, Metric
+from be_jax.report.columns import AUROC_EPISTEMIC, DASH, Metric, metric, scaled
 from be_jax.report.figures.illustration import Illustration
 from be_jax.report.figures.quantiles import Curve, quantile_curves
 from be_jax.report.methods import label
@@ -31,21 +31,11 @@ from be_jax.report.words import counted, listed
 from be_jax.results import StudyResult
 from be_jax.stats import Endpoint, JudgeConfig
 
-NLL = Metric("nll", "NLL", 3, "lower")
-CRPS = Metric("crps", "CRPS", 4, "lower")
-RMSE = Metric("rmse", "RMSE", 4, "lower")
-CALIBRATION = Metric("calibration_error", "calibration error %", 2, "lower", percent=True)
-COVERAGE = Metric("coverage", "in 95 % interval %", 2, "neither", percent=True)
-SHARPNESS = Metric("sharpness", "predicted std", 4, "neither")
-ALEATORIC = Metric("aleatoric", "aleatoric std", 4, "neither")
-EPISTEMIC = Metric("epistemic", "epistemic std", 4, "neither", of_members=True)
-CORRELATION = Metric("error_correlation", "correlation of errors", 3, "neither")
-SCALE = Metric("scale", "factor", 3, "neither")
-AUROCS = (
-    Metric("auroc_epistemic", "AUROC epist.", 3, "higher", of_members=True),
-    Metric("auroc_total", "AUROC total", 3, "higher"),
+QUALITY = NLL, CRPS, RMSE, CALIBRATION = tuple(map(metric, ("nll", "crps", "rmse", "calibration_error")))
+COVERAGE, SHARPNESS, ALEATORIC, EPISTEMIC, CORRELATION, FACTOR = map(
+    metric, ("coverage_95", "sharpness", "aleatoric_std", "spread_of_means", "error_correlation", "spread_factor")
 )
-QUALITY = (NLL, CRPS, RMSE, CALIBRATION)
+AUROCS = AUROC_EPISTEMIC, metric("auroc_total", "AUROC total")
 
 
 def described(run: Predictions) -> str:
@@ -59,15 +49,14 @@ def found_alone(name: str, result: StudyResult, of_members: Sequence[Scores]) ->
     """Quality of the ensemble beside its members', and how far they differ: true with and without a reference."""
     summary = summarise(result)
 
-    def shown(metric: Metric) -> str:
-        return metric.shown(look_up(summary, name, "test", metric.key)) + " %" * metric.percent
+    def shown(of: Metric) -> str:
+        return of.shown(look_up(summary, name, "test", of.key)) + " %" * of.percent
 
-    def of_a_member(metric: Metric) -> str:
-        return metric.shown(estimate([scores[metric.key] for scores in of_members])) + " %" * metric.percent
+    def of_a_member(of: Metric) -> str:
+        return of.shown(estimate([scores[of.key] for scores in of_members])) + " %" * of.percent
 
     quality = [
-        f"{metric.title.removesuffix(' %')} {shown(metric)} (a member, on average: {of_a_member(metric)})"
-        for metric in QUALITY
+        f"{each.title.removesuffix(' %')} {shown(each)} (a member, on average: {of_a_member(each)})" for each in QUALITY
     ]
     return [
         f"On test, {name} ({counted(len(of_members), 'run')} of {result.config['members']} members) has "
@@ -86,8 +75,8 @@ def all_tables(name: str, result: StudyResult, of_members: Sequence[Scores]) -> 
         "Members and their average, on test",
         ("a member, on average", "the ensemble"),
         tuple(
-            column(metric, [estimate([s[metric.key] for s in scores]) for scores in (of_members, of_ensemble)])
-            for metric in QUALITY
+            column(each, [estimate([s[each.key] for s in scores]) for scores in (of_members, of_ensemble)])
+            for each in QUALITY
         ),
         "The mean over the members, each on its own, and the mixture of all. A member is not a single network: it was "
         "trained together with the others.",
@@ -95,14 +84,12 @@ def all_tables(name: str, result: StudyResult, of_members: Sequence[Scores]) -> 
     shown = [alone]
     notes = {"test": seeds_note(result), "shift": "Mean over all shifted sets."}
     for set_name in [each for each in ("test", "shift") if each in scored_sets(result)]:
-        metrics = (*QUALITY, COVERAGE, SHARPNESS, ALEATORIC, EPISTEMIC)
-        columns = tuple(score_column(result, summary, set_name, metric) for metric in metrics)
+        shown_metrics = (*QUALITY, COVERAGE, SHARPNESS, ALEATORIC, EPISTEMIC)
+        columns = tuple(score_column(result, summary, set_name, each) for each in shown_metrics)
         title = {"test": "Test", "shift": "Shifted test"}[set_name]
         shown.append(Table(title, row_names(result), columns, f"{notes[set_name]} {_READING}"))
     for ood in scored_sets(result, "ood/"):
-        columns = tuple(
-            score_column(result, summary, ood, metric) for metric in (*AUROCS, SHARPNESS, ALEATORIC, EPISTEMIC)
-        )
+        columns = tuple(score_column(result, summary, ood, each) for each in (*AUROCS, SHARPNESS, ALEATORIC, EPISTEMIC))
         note = "AUROC of telling this set from test by the predicted variance, and by its epistemic part."
         shown.append(Table(f"Out of distribution: {ood.removeprefix('ood/')}", row_names(result), columns, note))
     return [*shown, *_scaled(result)]
@@ -122,10 +109,9 @@ def _scaled(result: StudyResult) -> list[Table]:
     for set_name, title in (("test", "test"), ("shift", "shifted test")):
         if set_name not in scored_sets(result):
             continue
-        columns = [score_column(result, summary, "validation", SCALE)]
-        for metric in (NLL, CRPS, CALIBRATION, COVERAGE):
-            scaled = metric._replace(key=f"{metric.key}_scaled", title=f"{metric.title} scaled")
-            columns += [score_column(result, summary, set_name, each) for each in (metric, scaled)]
+        columns = [score_column(result, summary, "validation", FACTOR)]
+        for raw in (NLL, CRPS, CALIBRATION, COVERAGE):
+            columns += [score_column(result, summary, set_name, each) for each in (raw, scaled(raw))]
         note = (
             "The factor, by which every mixture is stretched about its own mean, has the least NLL on validation data. "
             f"{DASH}: none, for a member predicts a variance of 0."
@@ -138,7 +124,7 @@ def all_figures(result: StudyResult, load: Load) -> list[Illustration]:
     """The calibration curve on test, before and after scaling."""
     curves = []
     for method in result.methods:
-        raw, scaled = [], []
+        raw, at_factor = [], []
         for of, seed in result.predicted:
             if of != method:
                 continue
@@ -146,8 +132,8 @@ def all_figures(result: StudyResult, load: Load) -> list[Illustration]:
             raw.append(observed(score_examples(sets["test"]).below))
             factor = fit_scale(sets["validation"]) if "validation" in sets else math.nan
             if not math.isnan(factor):
-                scaled.append(observed(score_examples(sets["test"].scaled(factor)).below))
-        curves.append(Curve(method, label(result, method), _at_levels(raw), _at_levels(scaled)))
+                at_factor.append(observed(score_examples(sets["test"].scaled(factor)).below))
+        curves.append(Curve(method, label(result, method), _at_levels(raw), _at_levels(at_factor)))
     return [quantile_curves(LEVELS, curves)]
 
 

@@ -74,9 +74,9 @@ def sets_of(predictions: Predictions) -> dict[str, Gaussians]:
 def score_predictions(predictions: Predictions) -> dict[str, dict[str, float]]:
     """Scores of a run, `{set: {metric: value}}`, in the target's unit.
 
-    Of sets with targets `nll` (nats), `crps`, `rmse`, `coverage` (of the central 95 %), `calibration_error` (mean over
-    `LEVELS` of how far observed frequencies are from them); of all `sharpness` (root of the mean variance), `aleatoric`
-    (root of the mean of variances), `epistemic` (root of the mean variance of means); of OOD sets
+    Of sets with targets `nll` (nats), `crps`, `rmse`, `coverage_95`, `calibration_error` (mean over `LEVELS` of how far
+    observed frequencies are from them); of all `sharpness` (root of the mean variance), `aleatoric_std` (root of the
+    mean of variances), `spread_of_means` (root of the mean variance of means, the epistemic part); of OOD sets
     `auroc_epistemic` and `auroc_total`. With a set `validation` a factor for the mixture's spread is fitted on it, its
     only score, and what it changes stands a second time, as `<metric>_scaled`.
     """
@@ -85,7 +85,7 @@ def score_predictions(predictions: Predictions) -> dict[str, dict[str, float]]:
     scores: dict[str, dict[str, float]] = {}
     for name, gaussians in sets.items():
         if name == "validation":
-            scores[name] = {"scale": factor}
+            scores[name] = {"spread_factor": factor}
             continue
         values = _set_scores(gaussians, unit)
         if not math.isnan(factor):
@@ -201,8 +201,8 @@ def _set_scores(gaussians: Gaussians, unit: float) -> dict[str, float]:
     aleatoric, epistemic = examples.aleatoric.mean(), examples.epistemic.mean()
     uncertainty = {
         "sharpness": unit * math.sqrt(aleatoric + epistemic),
-        "aleatoric": unit * math.sqrt(aleatoric),
-        "epistemic": unit * math.sqrt(epistemic),
+        "aleatoric_std": unit * math.sqrt(aleatoric),
+        "spread_of_means": unit * math.sqrt(epistemic),
     }
     if gaussians.targets is None:
         return uncertainty
@@ -210,7 +210,7 @@ def _set_scores(gaussians: Gaussians, unit: float) -> dict[str, float]:
         "nll": float(examples.nll.mean()) + math.log(unit),
         "crps": unit * float(examples.crps.mean()),
         "rmse": unit * math.sqrt(examples.squared_error.mean()),
-        "coverage": float(examples.covered.mean()),
+        "coverage_95": float(examples.covered.mean()),
         "calibration_error": float(np.abs(observed(examples.below) - LEVELS).mean()),
         **uncertainty,
     }

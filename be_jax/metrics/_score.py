@@ -21,7 +21,7 @@ class Score:
       key: its name where scores are stored.
       title: its name in a table, without the unit.
       unit: "%" for a fraction that is shown in percent (`scale`), "nats", "target" for the unit of a regression's
-        targets, "target²", "classes", or "" for a number without one.
+        targets, "classes", or "" for a number without one.
       better: which way; "neither" for what is not good or bad in itself.
       decimals: digits after the point, in the unit.
       needs: what it takes beyond log-probabilities, see `Need`.

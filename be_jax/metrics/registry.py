@@ -76,28 +76,24 @@ _REGRESSION = [
     *rows(
         "lower",
         "labels gaussian",
-        ("crps", "CRPS", "target", 3),
-        ("rmse", "RMSE", "target", 3),
+        ("crps", "CRPS", "target", 4),
+        ("rmse", "RMSE", "target", 4),
         ("calibration_error", "calibration error", "%", 2),
     ),
-    *rows("neither", "labels gaussian", ("coverage_95", "coverage of 95 %", "%", 1)),
+    *rows("neither", "labels gaussian", ("coverage_95", "in 95 % interval", "%", 2)),
     *rows(
         "neither",
         "gaussian",
-        ("sharpness", "sharpness", "target", 3),
-        ("total_variance", "total variance", "target²", 4),
-        ("aleatoric_variance", "aleatoric variance", "target²", 4),
+        ("sharpness", "predicted std", "target", 4),
+        ("aleatoric_std", "aleatoric std", "target", 4),
     ),
-    *rows(
-        "neither",
-        "gaussian members",
-        ("epistemic_variance", "epistemic variance", "target²", 4),
-        ("spread_of_means", "spread of means", "target", 4),
-    ),
+    *rows("neither", "gaussian members", ("spread_of_means", "epistemic std", "target", 4)),
+    *rows("neither", "labels gaussian members", ("error_correlation", "correlation of errors", "", 3)),
 ]
 
 _RECALIBRATION = [
     *rows("neither", "labels validation", ("temperature", "temperature", "", 3)),
+    *rows("neither", "labels validation gaussian", ("spread_factor", "factor", "", 3)),
     *rows("neither", "labels validation", ("set_coverage", "set coverage", "%", 1)),
     *rows("lower", "labels validation", ("set_size", "set size", "classes", 2)),
     *rows("neither", "labels validation gaussian", ("interval_coverage", "interval coverage", "%", 1)),

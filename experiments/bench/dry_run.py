@@ -27,6 +27,7 @@ import tyro
 from rich.progress import track
 from rich.table import Table
 
+from be_jax import methods
 from be_jax.batches import epoch_order
 from be_jax.config import ConfigError, check
 from be_jax.cost import compiled, count
@@ -108,7 +109,7 @@ class DryRun:
 
 def dry_run(study: cifar10.Config, name: str, images: int) -> DryRun:
     """The dry run of one method of `study`, with two steps on `images` images each."""
-    method = cifar10.build_method(study, name)
+    method = cifar10.build_method(study, methods.find(name))
     examples = study.train_size or TRAIN_AND_VALIDATION - study.validation_size
     trainer = trainer_of(method, examples)
     seed, order = shaped(dtype=jnp.uint32), jax.eval_shape(lambda: epoch_order_of(method, examples))
