@@ -13,7 +13,7 @@ from be_jax.results import StudyResult
 from be_jax.stats import Interval, Judgement, MethodJudgement, Row
 from be_jax.stats.claims import Verdict
 from be_jax.stats.controls import Control
-from experiments import ablation, ablation_report, small, start_distance
+from experiments import ablation, ablation_report, small, start_distance, start_distance_report
 from experiments.ablation import SETTINGS
 
 
@@ -96,12 +96,12 @@ def test_the_line_is_found_and_what_lies_off_it_is_told(tmp_path):
     assert line.slope == pytest.approx(0.5, abs=1e-4)
     assert line.correlation == pytest.approx(1, abs=1e-6)
     assert line.points == len(starts)
-    assert "| ablation: random signs | 1.000 | 0.09 [0.04, 0.16] | 0.18 |" in start_distance.to_markdown(points)
+    assert "| ablation: random signs | 1.000 | 0.09 [0.04, 0.16] | 0.18 |" in start_distance_report.to_markdown(points)
     phase = {"size": 50, "undertrained": {}, "methods": {}}
     phase["methods"]["std_1"] = {"test root_epistemic": {"value": 0.5, "pieces": [[0.4, 0.6]]}}
     (tmp_path / "phase.json").write_text(json.dumps({"sizes": [phase]}))
     assert start_distance.points(tmp_path)[-1].source == "50 images"
-    assert len(start_distance.draw(start_distance.points(tmp_path))["start_distance"].axes) == 2
+    assert len(start_distance_report.draw(start_distance.points(tmp_path))["start_distance"].axes) == 2
 
 
 def test_nothing_is_fitted_to_a_judgement_whose_control_failed(tmp_path):

@@ -16,6 +16,8 @@ from be_jax.nn.models import cifar_resnet
 from be_jax.steps import State
 from be_jax.train import make_trainer
 
+pytestmark = pytest.mark.slow
+
 STEPS, BATCH = 30, 16
 CONFIG = TrainConfig(optimizer="sgd", learning_rate=0.05, weight_decay=5e-4, batch_size=BATCH, patience=0)
 WAVES = np.array([(0, 0), (1, 0), (0, 1), (1, 1)])

@@ -56,6 +56,7 @@ def start(code, *arguments, **environment):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", [COMPUTING, COMPILING, COLLECTING, SWALLOWING])
 def test_an_interrupt_ends_a_command_at_once_and_without_a_crash(work):
     """By an exception: lost while garbage is collected, late while a program compiles, a crash while one runs."""
@@ -70,6 +71,7 @@ def test_an_interrupt_ends_a_command_at_once_and_without_a_crash(work):
     assert "compiled" not in out
 
 
+@pytest.mark.slow
 def test_an_interrupted_save_goes_on(tmp_path):
     """The interrupt comes while a checkpoint is being written; the run that goes on ends where a whole one does."""
     code = """

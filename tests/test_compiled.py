@@ -71,6 +71,7 @@ def test_the_test_sees_grouped_convolutions():
     assert any("feature_group_count" in op or "batch_group_count" in op for op in operations(text, "convolution"))
 
 
+@pytest.mark.slow
 def test_whole_network_has_one_dot_per_layer():
     ensemble = be_jax.batch_ensemble(be_jax.models.MLP(), M)
     x = jnp.ones((B, 28, 28, 1))

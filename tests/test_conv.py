@@ -20,6 +20,7 @@ def gradients(function, x, kernel, *args):
     return y, *pull(normal(2, y.shape).astype(y.dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["SAME", "VALID", ((1, 1), (1, 1)), ((0, 2), (1, 0))], ids=str)
 @pytest.mark.parametrize("strides", [(1, 1), (2, 2), (1, 2)], ids=str)
 @pytest.mark.parametrize(("kernel_size", "size"), [((3, 3), (7, 9)), ((1, 1), (8, 8)), ((2, 3), (8, 7))], ids=str)

@@ -390,6 +390,7 @@ def test_a_crop_is_a_shift_by_at_most_4_pixels_mirrored_or_not(seed):
     assert any(np.array_equal(crop, window) or np.array_equal(crop, window[:, ::-1]) for window in windows)
 
 
+@pytest.mark.slow
 def test_crops_take_every_place_and_both_sides():
     image = jnp.arange(1, 8 * 8 + 1, dtype=jnp.uint8).reshape(8, 8, 1)
     crops = jax.vmap(crop_and_flip, (0, None))(jax.random.split(jax.random.key(0), 3000), image)
@@ -434,6 +435,7 @@ def test_channel_statistics_refuses(images, error, message):
         channel_statistics(images)
 
 
+@pytest.mark.slow
 @needs_folder
 def test_the_published_statistics_of_cifar10():
     """To within 0.002: the folder may hold no more than the first 20,000 of the 50,000 images they were taken of."""

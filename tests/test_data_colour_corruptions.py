@@ -52,6 +52,7 @@ def test_the_names_say_that_they_are_generated():
     assert "generated_frost" not in NAMES  # it needs photographs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_severity_distance_range_key_and_batch(name, images):
     key = jax.random.key(1)
@@ -87,6 +88,7 @@ def real():
     return as_float(load_split("cifar10", "test", data_dir=FOLDER).images[:24])
 
 
+@pytest.mark.slow
 @needs_folder
 @pytest.mark.parametrize("name", NAMES)
 def test_distance_grows_on_real_images_but_for_four(name, real):

@@ -47,6 +47,7 @@ def test_there_are_at_least_fifteen():
     assert len(CORRUPTIONS) >= 15
 
 
+@pytest.mark.slow
 @NAMES
 def test_severity_zero_is_the_identity(name, images):
     np.testing.assert_array_equal(corrupt(name, KEY, images, 0), images)
@@ -65,6 +66,7 @@ def test_distance_grows_with_severity(name, images):
         assert result.max() <= 1
 
 
+@pytest.mark.slow
 @NAMES
 def test_an_image_depends_on_its_key_and_place_only(name, images):
     """Image i is the function of one image, here without jit, under the key folded with the name and i."""
@@ -89,6 +91,7 @@ def test_unkeyed_ones_ignore_the_key(name, images):
     np.testing.assert_array_equal(corrupt(name, KEY, images, 3), corrupt(name, jax.random.key(8), images, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["impulse_noise", "rotate"])
 def test_a_prefix_gets_the_same(name, images):
     """The images are corrupted in chunks of 250."""

@@ -16,6 +16,7 @@ def data():
     return embedded_mnist()
 
 
+@pytest.mark.slow
 def test_sizes(data):
     assert data.describe() == (
         "embedded_mnist (28x28x1 uint8, 10 classes): train 4,000, validation 500, test 500, ood letters 1,000"

@@ -141,6 +141,7 @@ def copied(tmp_path, name):
     return folder
 
 
+@pytest.mark.slow
 @needs_folder
 @pytest.mark.parametrize("other", ["3.0.1", "2.9.9"])
 @pytest.mark.parametrize(
@@ -205,6 +206,7 @@ def mnist():
     return tfds_study("mnist", ("fashion_mnist",), data_dir=FOLDER)
 
 
+@pytest.mark.slow
 @needs_folder
 def test_sizes(mnist):
     assert mnist.describe() == (

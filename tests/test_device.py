@@ -55,6 +55,7 @@ def assert_near(here, there, tolerance):
         np.testing.assert_allclose(found, leaf, atol=tolerance * scale, err_msg=jax.tree_util.keystr(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENSEMBLES)
 def test_predictions(name):
     ensemble = ENSEMBLES[name]
@@ -68,6 +69,7 @@ def test_predictions(name):
     assert_near(here, there, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENSEMBLES)
 def test_a_step_of_training(name):
     """Of SGD, so that the change of each weight is its gradient: loss, weights and statistics."""
@@ -97,6 +99,7 @@ def test_members_are_each_what_they_are_alone():
         np.testing.assert_allclose(together[k], alone(ensemble.member(variables, k), images()), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_steps_in_bfloat16_learn():
     """Twenty of them on one batch of noise lower its loss, and weights stay float32."""
     ensemble = batch_ensemble(small_resnet(dtype=jnp.bfloat16), 3)

@@ -11,6 +11,8 @@ from be_jax.config import ConfigError
 from be_jax.cost import Seconds
 from experiments.bench import device_check
 
+pytestmark = pytest.mark.slow
+
 METHODS = ["single", "batch_ensemble"]
 
 

@@ -11,6 +11,8 @@ from experiments import disentanglement as experiment
 from experiments import disentanglement_report as report
 from experiments import small
 
+pytestmark = pytest.mark.slow
+
 TINY = experiment.Config(
     sizes=(50, 60, 80),
     noises=(0.0, 0.3, 0.6),

@@ -11,6 +11,8 @@ from be_jax.runs import RunError
 from be_jax.study import Execution
 from experiments import diversity, diversity_report, small
 
+pytestmark = pytest.mark.slow
+
 TINY = diversity.Config(
     size=100,
     seeds=(1000, 1001),

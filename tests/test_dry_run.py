@@ -11,6 +11,8 @@ from be_jax.config import ConfigError
 from experiments import cifar10
 from experiments.bench import dry_run
 
+pytestmark = pytest.mark.slow
+
 SMOKE = dataclasses.replace(cifar10.PRESETS["smoke"], network="resnet8_half", validation_size=1000)
 
 

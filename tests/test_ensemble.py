@@ -26,6 +26,7 @@ ROWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("model", [MLP_SMALL, LENET], ids=["mlp", "lenet"])
 def test_lift_equals_loop_over_members(row, model):
@@ -36,6 +37,7 @@ def test_lift_equals_loop_over_members(row, model):
     np.testing.assert_allclose(lifted, jnp.stack(looped), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [1, 3])
 def test_members_are_plain_networks_with_effective_kernels(rank):
     ensemble = be_jax.batch_ensemble(MLP_SMALL, 3, rank, "normal")
@@ -57,6 +59,7 @@ def test_members_differ_from_the_start(row):
     assert (distances + jnp.eye(3) > 0.01).all()
 
 
+@pytest.mark.slow
 def test_members_started_at_ones_are_one_network():
     ensemble = be_jax.batch_ensemble(MLP_SMALL, 3, init="ones")
     variables = ensemble.init(KEY, X)
@@ -74,6 +77,7 @@ def test_deep_ensemble_members_are_independent_draws():
     np.testing.assert_allclose(kernels.std(), (1 / 16) ** 0.5, rtol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "count"), [("single", 53_018), ("deep_ensemble", 4 * 53_018), ("batch_ensemble", 57_456 + 122)]
 )
@@ -114,6 +118,7 @@ def test_x_per_member_gives_each_member_its_own_examples():
         np.testing.assert_allclose(apart[k], together[k, 2 * k : 2 * k + 2], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_mc_dropout_samples_at_prediction_and_trains_one_network():
     ensemble = be_jax.mc_dropout(LENET, 3)
     variables = ensemble.init(KEY, X)
@@ -139,6 +144,7 @@ def test_dropout_masks_differ_between_members_in_training():
     assert jnp.abs(logits[0] - logits[1]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_shared_norm_takes_statistics_over_all_members():
     ensemble = be_jax.batch_ensemble(LENET, 3, init="normal")
     variables = ensemble.init(KEY, X)
@@ -221,6 +227,7 @@ def test_lenet_needs_images_of_its_size():
         be_jax.single(LENET).init(KEY, X[:, :8, :8])
 
 
+@pytest.mark.slow
 def test_normal_std_is_the_spread_of_the_members():
     def spread(std):
         ensemble = be_jax.batch_ensemble(MLP_SMALL, 8, init=fast_init.normal(std))

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from command_line import answer
 
+from be_jax import methods
 from be_jax.config import ConfigError
 from be_jax.data import DataUnavailableError, from_arrays, uniform_noise
 from be_jax.results import StudyResult
 from be_jax.study import Execution
 from experiments import cifar10, weights
 from experiments.weights_report import MATCHED, markdown
+
+pytestmark = pytest.mark.slow
 
 
 def test_presets_from_the_command_line():
@@ -21,8 +24,8 @@ def test_presets_from_the_command_line():
     smoke = cifar10.parse(["--preset", "smoke", "--train.epochs", "3", "--members", "4"])
     assert (smoke.preset, smoke.train.epochs, smoke.members, smoke.pool_size) == ("smoke", 3, 4, 2)
     cpu = cifar10.parse(["--preset", "cpu"])
-    assert cifar10.build_method(cpu, "single").seeds == tuple(range(12))
-    assert cifar10.build_method(cpu, "copies").seeds == tuple(range(1000, 1005))
+    assert cifar10.build_method(cpu, methods.find("single")).seeds == tuple(range(12))
+    assert cifar10.build_method(cpu, methods.find("copies")).seeds == tuple(range(1000, 1005))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def timed():
     return command.measure(config)
 
 
+@pytest.mark.slow
 def test_parameters_and_bytes_by_hand(counted):
     single, dropout, batch, deep = (counted.groups()["mlp", "float32"][name] for name in MEASURED)
     assert single.parameters == dropout.parameters == PARAMETERS
@@ -59,6 +60,7 @@ def test_four_members_compute_four_times(counted):
     assert all(each.step.seconds is each.latency is each.prediction.compile_s is None for each in counted.costs)
 
 
+@pytest.mark.slow
 def test_seconds_and_their_share_of_the_rate(timed):
     for costs in timed.costs:
         assert costs.latency.rounds == costs.step.seconds.rounds == 2

@@ -14,6 +14,8 @@ from be_jax.export import artefact
 from be_jax.study import Execution
 from experiments import export, mnist
 
+pytestmark = pytest.mark.slow
+
 TINY = mnist.Config(
     methods=("single", "batch_ensemble", "mc_dropout"),
     seeds=(1000,),

@@ -6,10 +6,13 @@ import math
 import numpy as np
 import pytest
 
+from be_jax import methods
 from be_jax.config import ConfigError
 from be_jax.data import from_arrays
 from experiments import cifar10, learning_rates
 from experiments.learning_rates import Config, best, measure, study_at
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -47,7 +50,7 @@ def test_fewer_than_three_rates_are_refused(rates):
 
 def test_a_method_has_the_study_s_rate_unless_it_has_one_of_its_own():
     config = cifar10.parse(["--preset", "cpu", "--learning-rates", "batch_ensemble", "0.05"])
-    rates = {name: cifar10.build_method(config, name).train.learning_rate for name in config.methods}
+    rates = {name: cifar10.build_method(config, methods.find(name)).train.learning_rate for name in config.methods}
     assert rates["batch_ensemble"] == 0.05
     assert {rate for name, rate in rates.items() if name != "batch_ensemble"} == {0.1}
     with pytest.raises(ConfigError, match="learning_rates must be"):

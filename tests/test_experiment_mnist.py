@@ -12,7 +12,7 @@ import pytest
 from command_line import answer
 from rich.console import Console
 
-from be_jax import parameter_space
+from be_jax import methods, parameter_space
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import DataUnavailableError, Examples, embedded_mnist
 from be_jax.results import StudyResult
@@ -22,6 +22,8 @@ from be_jax.study import Execution, kept_weights, run_study
 from be_jax.study.progress import progress_bars
 from experiments import mnist, weights
 from experiments.weights_report import Weights, markdown, table
+
+pytestmark = pytest.mark.slow
 
 TINY = mnist.Config(
     seeds=(1000, 1001),
@@ -299,7 +301,7 @@ def test_weights_that_runs_kept_are_measured_and_read_back(study, tmp_path, caps
     assert set(measured.scores) == {"batch_ensemble", "batch_ensemble_sign", "copies", "deep_ensemble"}
     assert all(len(units) == (3 if name == "deep_ensemble" else 2) for name, units in measured.scores.items())
 
-    method, data = mnist.build_method(config, "batch_ensemble"), embedded_mnist()
+    method, data = mnist.build_method(config, methods.find("batch_ensemble")), embedded_mnist()
     kept = kept_weights(method, data, mnist.preprocess, config.folder / "batch_ensemble" / "seed_1000")
     predicted = method.ensemble.predict(kept, mnist.preprocess(data.test.images))
     with np.load(config.folder / "batch_ensemble" / "seed_1000" / "predictions.npz") as arrays:
@@ -321,7 +323,7 @@ def test_predictions_are_of_the_weights_that_were_kept(tmp_path):
     config = dataclasses.replace(TINY, methods=("single",), pool_size=1, train=train, out=tmp_path / "mnist")
     (record,) = trained(config).runs
     assert record.kept_epoch < 11
-    method, data = mnist.build_method(config, "single"), embedded_mnist()
+    method, data = mnist.build_method(config, methods.find("single")), embedded_mnist()
     folder = config.folder / "single" / "seed_0"
     kept = kept_weights(method, data, mnist.preprocess, folder)
     with np.load(folder / "predictions.npz") as arrays:
@@ -342,7 +344,9 @@ def test_weights_are_measured_only_where_there_are_some(study, tmp_path, monkeyp
     run = "single/seed_0"
     shutil.copytree(config.folder / run, tmp_path / run, ignore=shutil.ignore_patterns("checkpoints"))
     with pytest.raises(RunError, match="holds no checkpoint"):
-        kept_weights(mnist.build_method(config, "single"), embedded_mnist(), mnist.preprocess, tmp_path / run)
+        kept_weights(
+            mnist.build_method(config, methods.find("single")), embedded_mnist(), mnist.preprocess, tmp_path / run
+        )
     record = json.loads((tmp_path / run / "config.json").read_text())
     del record["crc32"]
     (tmp_path / run / "config.json").write_text(json.dumps({**record, "colour": 1}))

@@ -75,6 +75,7 @@ def saved(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENSEMBLES)
 @pytest.mark.parametrize("size", SIZES)
 def test_it_predicts_what_the_ensemble_does(saved, name, size):
@@ -118,6 +119,7 @@ def run_alone(*arguments, cwd):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_alone_it_predicts_the_same(saved, tmp_path):
     path, ensemble, variables = saved["batch_ensemble"]
     np.save(tmp_path / "images.npy", images(7))

@@ -19,6 +19,7 @@ def test_moments_are_those_of_the_samples(init):
     np.testing.assert_allclose((sample**2).mean(), init.second_moment, atol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init_r", INITS, ids=lambda init: init.name)
 @pytest.mark.parametrize("init_s", INITS, ids=lambda init: init.name)
 def test_output_variance_does_not_grow_with_the_rank(init_r, init_s):

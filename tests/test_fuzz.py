@@ -14,10 +14,12 @@ def faults(first_seed, count=TRIES):
     return [fault for _, fault in itertools.islice(fuzz.tries(first_seed), count) if fault]
 
 
+@pytest.mark.slow
 def test_no_damage_is_accepted_or_ends_in_a_traceback():
     assert faults(10_000) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "name", "careless"),
     [

@@ -44,6 +44,7 @@ def single():
     return params, after_one_step(be_jax.single(MODEL), params, devices=1)["params"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 2])
 @pytest.mark.parametrize("members", [2, 8])
 def test_the_kernel_of_equal_members_steps_as_a_single_networks(single, members, devices):
@@ -52,6 +53,7 @@ def test_the_kernel_of_equal_members_steps_as_a_single_networks(single, members,
     chex.assert_trees_all_close(kernels(moved["params"]), kernels(expected), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [1, 2])
 @pytest.mark.parametrize("members", [2, 8])
 def test_a_member_of_a_deep_ensemble_steps_as_a_network_alone(single, members, devices):

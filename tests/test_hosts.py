@@ -15,6 +15,8 @@ from be_jax.config import ConfigError
 from be_jax.parallel import Hosts
 from be_jax.runs import RunFolder
 
+pytestmark = pytest.mark.slow
+
 WORKER = Path(__file__).parent / "hosts_worker.py"
 
 

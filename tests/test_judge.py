@@ -24,6 +24,8 @@ from be_jax.stats import PARAMETERS, Endpoint, JudgeConfig, Judgement, Weights, 
 from be_jax.stats.study import load_from
 from be_jax.stats.weights import JUDGED, MATCHED
 
+pytestmark = pytest.mark.slow
+
 MEMBERS, EXAMPLES, POOL = 3, 400, 8
 SHARES = {
     "single": 0.0,

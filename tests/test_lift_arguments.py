@@ -60,6 +60,7 @@ def test_only_and_shared_choose_layers():
     }
 
 
+@pytest.mark.slow
 def test_init_by_path_is_the_start_of_tabm():
     """The first r random, all else ones: members differ by which inputs they see the sign of."""
     ensemble = be_jax.batch_ensemble(MLP, 2, init={"Dense_0": "random_sign", "**": "ones"}, init_s="ones")
@@ -69,6 +70,7 @@ def test_init_by_path_is_the_start_of_tabm():
     assert all((np.asarray(each) == 1).all() for each in others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [1, 3])
 def test_ones_of_any_rank_are_the_plain_network(rank):
     variables = be_jax.batch_ensemble(MLP, 2, rank, "ones").init(KEY, FLAT)
@@ -78,6 +80,7 @@ def test_ones_of_any_rank_are_the_plain_network(rank):
     np.testing.assert_allclose(logits, jnp.stack([MLP.apply(trained, FLAT)] * 2), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -103,6 +106,7 @@ def test_a_method_that_finds_nothing_is_an_error(build, message):
         build().init(KEY, FLAT)
 
 
+@pytest.mark.slow
 def test_kernels_that_stay_shared_are_named():
     with pytest.warns(UserWarning, match=r"share 'pos_embedding' as it is.*shared=\('pos_embedding',\)"):
         be_jax.batch_ensemble(Transformer(), 2).init(KEY, IMAGES)
@@ -222,6 +226,7 @@ BUILDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILDS)
 def test_members_of_a_trained_network_start_as_copies(name, trained):
     ensemble = BUILDS[name](Compact())

@@ -53,6 +53,7 @@ class AttentionOnly(nn.Module):
         return nn.Dense(3)(y.mean(1))
 
 
+@pytest.mark.slow
 def test_dropout_of_attention_is_sampled():
     x = jax.random.normal(KEY, (4, 5, 8))
     ensemble = be_jax.mc_dropout(AttentionOnly(), 3)

@@ -16,6 +16,8 @@ from be_jax.nn.signature import mode_arguments
 
 KEY, M = jax.random.key(0), 3
 PARAMS_KEY = jax.random.fold_in(KEY, 0)
+QUICK = {"compact", "tokens", "keyword only", "deterministic"}
+NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
 SHARED = {"transformer": ("pos_embedding",)}
 UNFOLDABLE = {"standardised"}
 
@@ -36,7 +38,7 @@ def alone(variables, k):
     return {c: jax.tree.map(lambda a: a[k : k + 1], v) if c == "fast" else v for c, v in variables.items()}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_params_are_the_plain_model_s(name):
     _, variables, x = lifted(name)
     model = MODELS[name][0]
@@ -48,7 +50,7 @@ def test_params_are_the_plain_model_s(name):
 
 
 @pytest.mark.parametrize("rank", [1, 3])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_ones_are_the_plain_model_from_trained_variables_too(name, rank):
     model, x = MODELS[name]
     ensemble, variables, x = lifted(name, "ones", rank)
@@ -59,7 +61,7 @@ def test_ones_are_the_plain_model_from_trained_variables_too(name, rank):
 
 
 @pytest.mark.parametrize("rank", [1, 3])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_lift_is_a_loop_over_members_and_over_effective_kernels(name, rank):
     ensemble, variables, x = lifted(name, rank=rank)
     together = jax.jit(ensemble.apply)(variables, x)
@@ -76,7 +78,7 @@ def test_lift_is_a_loop_over_members_and_over_effective_kernels(name, rank):
         np.testing.assert_allclose(together[k], plain, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_gradients_are_those_of_the_loop(name):
     ensemble, variables, x = lifted(name, rank=2)
     one = be_jax.batch_ensemble(MODELS[name][0], 1, 2, shared=SHARED.get(name, ()))
@@ -97,7 +99,7 @@ def operations(text, name):
     return re.findall(rf"= \S+ {name}\(.*", text)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_no_kernel_per_member_and_no_more_products_than_the_plain_model(name):
     ensemble, variables, x = lifted(name, rank=17, members=13)
     x = jnp.concatenate([x] * 3)[:11]  # no two of members, examples, rank and features are as many
@@ -115,7 +117,7 @@ def test_no_kernel_per_member_and_no_more_products_than_the_plain_model(name):
     assert grouped[0] <= grouped[1]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_members_of_the_other_methods(name):
     """A deep ensemble of foreign models is each of them; a single network is the model."""
     model, x = MODELS[name]

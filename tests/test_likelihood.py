@@ -49,6 +49,7 @@ def test_a_gaussian_head_needs_two_outputs():
         likelihood.gaussian(jnp.zeros((1, 4, 3)))
 
 
+@pytest.mark.slow
 def test_a_gaussian_head_learns_mean_and_noise():
     """y = x + N(0, 0.3^2): the trained head's mean follows x, and its deviation is near 0.3."""
     rng = np.random.default_rng(0)

@@ -12,6 +12,8 @@ from be_jax.report.methods import styles
 from be_jax.stats import Judgement
 from experiments import mnist
 
+pytestmark = pytest.mark.slow
+
 TWINS = methods.Method(
     name="twins",
     label="twins, at the start {init_std:g} apart",

@@ -85,6 +85,7 @@ def test_an_edge_is_one_value_in_float64_and_in_float32(confidences: tuple[float
             assert error(log_probs, labels, num_bins=num_bins) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [3, 7, 10, 15, 20])
 def test_votes_of_k_members_fall_in_bin_k(members: int) -> None:
     certain = np.log(np.eye(2) + 1e-30).astype(np.float32)

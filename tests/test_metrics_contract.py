@@ -67,6 +67,7 @@ def test_every_public_function_is_covered_here() -> None:
     assert sorted(metrics.__all__) == metrics.__all__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_jit_is_no_jit_in_one_trace(name: str) -> None:
     metric, arguments = getattr(metrics, name), ARGUMENTS[name]
@@ -77,6 +78,7 @@ def test_jit_is_no_jit_in_one_trace(name: str) -> None:
     assert all(leaf.dtype in (jnp.float32, jnp.int32, jnp.bool) for leaf in jax.tree.leaves(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["eager", "jit"])
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_what_is_defined_passes_through_no_nan(name: str, wrap) -> None:
@@ -93,6 +95,7 @@ def test_empty_bins_stop_no_debugging_of_nan(num_bins: int) -> None:
     np.testing.assert_array_equal(np.isnan(diagram.accuracy), empty)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*CALIBRATION[1:], "smooth_ece", "disagreement_matrix", "error_kappa", "yules_q", *SELECTIVE]
 )
@@ -103,6 +106,7 @@ def test_a_mask_of_the_same_shape_is_not_a_new_trace(name: str) -> None:
     assert np.isnan(jax.tree.leaves(traced(*arguments, mask=np.zeros(24, bool)))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*LABELLED, "ece", "adaptive_ece", "classwise_ece", "smooth_ece"])
 def test_vmap_over_members_is_a_loop_over_members(name: str) -> None:
     metric = jax.jit(getattr(metrics, name))

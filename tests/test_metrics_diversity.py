@@ -208,6 +208,7 @@ def test_a_label_that_is_no_class_gives_nan() -> None:
     assert np.isnan(error_kappa(members, np.array([0, 3, 1, 1])))
 
 
+@pytest.mark.slow
 def test_yules_q_by_hand() -> None:
     """Right on 0-3 and on 0-1, 4-5 of 8: a = 2, d = 2, b = 2, c = 2, Q = 0; right on 0-3 and on 0-2, 4: Q = .8."""
     labels = np.zeros(8, int)

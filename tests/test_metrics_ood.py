@@ -71,6 +71,7 @@ def test_scores_of_logits_by_hand() -> None:
     np.testing.assert_allclose(metrics.energy(log_probs), 0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_logits_of_small_norm_are_found_where_probabilities_say_nothing() -> None:
     """A constant added to all logits, which log-probabilities do not show."""
     inside = 3 * np.random.default_rng(0).normal(size=(3, 200, 5)).astype(np.float32)

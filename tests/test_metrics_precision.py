@@ -60,6 +60,7 @@ def measured(logits: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 5, 100])
 @pytest.mark.parametrize("spread", [0.5, 2.0])
 def test_against_float64_for_leads_up_to_80(classes, spread):
@@ -78,6 +79,7 @@ def test_almost_equal_members_near_certainty():
         np.testing.assert_allclose(values[score], exact[score], rtol=2e-2, atol=2e-37, err_msg=score)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("inside", "outside"), [(28, 22), (60, 50), (80, 76)])
 @pytest.mark.parametrize("score", ["max_probability", "total", "aleatoric"])
 def test_detection_does_not_collapse(inside, outside, score):
@@ -98,6 +100,7 @@ def test_one_member_of_two_classes_by_hand(lead):
     assert metrics.decompose(member).total[0] == pytest.approx(np.exp(-lead) * (lead + 1), rel=1e-5, abs=0)
 
 
+@pytest.mark.slow
 def test_equals_and_single_classes_stay_as_they_are():
     halves = jnp.log(jnp.array([[[0.5, 0.5, 0.0]]]))
     np.testing.assert_allclose(metrics.max_probability_uncertainty(halves), [0.5], rtol=1e-6)
@@ -106,6 +109,7 @@ def test_equals_and_single_classes_stay_as_they_are():
         np.testing.assert_array_equal(score(jnp.zeros((2, 1, 1))), [0])
 
 
+@pytest.mark.slow
 def test_gradients_are_finite_and_right():
     logits = jnp.asarray(logits_with(np.array([5.0, 30.0])))
 

@@ -67,6 +67,7 @@ RANKED |= {"risk_at_coverage", "detection", "conformal"}
 """Scores that turn on which of two probabilities is larger, equal ones too that rounding has told apart."""
 
 
+@pytest.mark.slow
 @given(LOGITS, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_scores_are_finite_or_documented(logits, random):
@@ -99,6 +100,7 @@ def test_the_order_of_members_does_not_matter(logits, random):
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), once[name], again[name])
 
 
+@pytest.mark.slow
 @given(
     hnp.arrays(np.int64, (3, 40, 4), elements=st.integers(-40, 40)),
     st.sampled_from([-64.0, 0.5, 8.0, 1024.0]),
@@ -119,6 +121,7 @@ def test_scaled_scores_are_those_of_the_logits_plus_a_constant(eighths, constant
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5), *scaled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64, np.longdouble, ">f2", ">f4", ">f8"]
 )
@@ -159,6 +162,7 @@ def test_arrays_of_no_numbers_are_refused_by_name(values):
         metrics.nll(values, np.array([0]))
 
 
+@pytest.mark.slow
 @given(
     hnp.arrays(np.float32, (2, 5), elements=st.sampled_from([0.0, 1.0, -3.0, 1e4])),
     hnp.arrays(np.float32, (2, 5), elements=st.sampled_from([0.0, 1e-12, 1.0, 1e8])),

@@ -19,6 +19,7 @@ PREDICTIONS = {
 }
 
 
+@pytest.mark.slow
 def test_every_score_of_a_run_is_listed():
     scores = score_predictions(PREDICTIONS)
     keys = {key for of_set in scores.values() for key in of_set}
@@ -84,6 +85,7 @@ def test_no_key_is_guessed(wrong):
         registry.lookup(wrong)
 
 
+@pytest.mark.slow
 def test_one_entry_is_computed_of_every_run_and_shown_in_every_report(monkeypatch):
     """The hardest example's loss, say: nothing else has to know of it."""
     score = registry.Score("worst", "worst loss", "nats", "lower", 3, frozenset({"labels"}))
@@ -104,6 +106,7 @@ def test_one_entry_is_computed_of_every_run_and_shown_in_every_report(monkeypatc
     assert {"smooth ECE %", "debiased ECE %", "Brier resolution", "Yule's Q"} <= shown.keys()
 
 
+@pytest.mark.slow
 def test_further_scores_are_those_of_the_metrics():
     log_probs, labels = LOG_PROBS, PREDICTIONS["test/labels"]
     mixture = metrics.mixture(log_probs)

@@ -114,6 +114,7 @@ def test_a_variance_of_zero_is_a_point_mass():
     np.testing.assert_array_equal(SCORES["cdf"](means, variances, np.array([0.5, 1.0])), [0, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("means", "variances", "target", "level", "expected"),
     [
@@ -131,6 +132,7 @@ def test_point_masses_are_covered(means, variances, target, level, expected):
     assert regression.is_covered(means, variances, np.array([target]), level) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("means", "variances", "target"),
     [([0.0], [0.0], 1.0), ([1.0], [0.0], 1.0), ([0.0, 1.0], [0.0, 1.0], 1.0), ([0.0, 1.0], [0.0, 0.0], 0.5)],

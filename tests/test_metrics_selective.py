@@ -58,6 +58,7 @@ def test_full_coverage_is_the_error_rate_of_scikit_learn() -> None:
     assert risk == pytest.approx(1 - accuracy_score(labels, predicted), abs=1e-6)
 
 
+@pytest.mark.slow
 @given(hnp.arrays(np.float32, 6, elements=st.sampled_from([0, 1, 2, np.inf])), hnp.arrays(bool, 6))
 @settings(max_examples=25, deadline=None)
 def test_ties_give_the_mean_over_all_orders(scores: np.ndarray, correct: np.ndarray) -> None:
@@ -128,6 +129,7 @@ def test_a_coverage_or_risk_that_is_a_ratio_of_counts_is_met_exactly(k: int, n: 
     assert coverage_at_risk(jnp.arange(n), last_wrong, k / n) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", [2, 5, 1000])
 def test_augrc_is_its_identity_with_auroc(levels: int) -> None:
     """Traub et al. 2024: (1 - AUROC of the errors) accuracy (1 - accuracy) + (1 - accuracy)^2 / 2, ties half."""

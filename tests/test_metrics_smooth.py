@@ -109,6 +109,7 @@ def test_brier_decomposition_by_hand():
     np.testing.assert_allclose(parts, [2 * 0.05**2, 2 * 0.25**2, 0.5, 0], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "score",
     [smooth_ece, lambda *a, **k: debiased_ece(*a, **k).value, lambda *a, **k: sum(brier_decomposition(*a, **k))],

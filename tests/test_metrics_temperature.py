@@ -35,6 +35,7 @@ def best_temperature(log_probs, labels):
     return np.exp(optimize.brentq(slope, np.log(LOWEST), np.log(HIGHEST), xtol=1e-14))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("members", [1, 3])
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 4.0])
 @pytest.mark.parametrize("examples", [100, 30_000])

@@ -34,6 +34,7 @@ def test_parameters_of_the_cifar_resnets(depth, parameters):
     assert count(be_jax.single(models.cifar_resnet(depth))) == parameters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [
@@ -54,6 +55,7 @@ def test_logits_and_types(model, dtype):
     assert {leaf.dtype for leaf in jax.tree.leaves((variables, updates))} == {jnp.dtype("float32")}
 
 
+@pytest.mark.slow
 def test_a_member_of_a_deep_ensemble_in_turn_is_the_network_alone():
     model = models.cifar_resnet(8, 4)
     ensemble = be_jax.deep_ensemble(model, 3)

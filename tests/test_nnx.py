@@ -25,6 +25,7 @@ def rank(request):
     return request.param
 
 
+@pytest.mark.slow
 def test_ones_are_the_plain_module(model, rank):
     module, expected = plain(model)
     before = jax.tree.leaves(nnx.state(module))
@@ -36,6 +37,7 @@ def test_ones_are_the_plain_module(model, rank):
     assert all(a is b for a, b in zip(before, after, strict=True)), "the user's module was touched"
 
 
+@pytest.mark.slow
 def test_lift_is_a_loop_over_members_and_over_plain_modules(model, rank):
     ensemble = be_jax.batch_ensemble(plain(model)[0], M, rank, "normal", init_s="random_sign")
     x = inputs(model)
@@ -80,6 +82,7 @@ def count(text, name):
     return len(re.findall(rf"= \S+ {name}\(", text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [MLP, CNN, Attention], ids=lambda model: model.__name__)
 def test_compiled_there_is_no_kernel_per_member(model, rank):
     ensemble, single = be_jax.batch_ensemble(model, M, rank), be_jax.single(model)
@@ -100,6 +103,7 @@ def test_compiled_there_is_no_kernel_per_member(model, rank):
                 assert not re.search(rf"f32\[{M},({rank},)?{shape}\]", program), "a kernel per member was formed"
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_the_loop(model):
     ensemble = be_jax.batch_ensemble(model, M, 2, "normal")
     x = inputs(model)
@@ -119,6 +123,7 @@ def test_gradients_are_those_of_the_loop(model):
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(ours))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["shared", "per_member"])
 def test_training_updates_batch_statistics(norm):
     ensemble = be_jax.batch_ensemble(partial(CNN, rate=0.0), M, init="normal", norm=norm)

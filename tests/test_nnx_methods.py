@@ -21,6 +21,7 @@ from be_jax.fit import pad
 from be_jax.train import make_trainer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [CNN, Attention], ids=lambda model: model.__name__)
 def test_mc_dropout_samples_a_trained_module(model):
     module, expected = plain(model)
@@ -212,6 +213,7 @@ def test_nnx_is_imported_where_it_is_used():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [be_jax.batch_ensemble, be_jax.deep_ensemble, be_jax.mc_dropout])
 def test_a_trainer_trains_it(build):
     config = TrainConfig(epochs=12, batch_size=16, learning_rate=0.02)
@@ -221,6 +223,7 @@ def test_a_trainer_trains_it(build):
     assert jax.tree.structure(first) == jax.tree.structure(last)
 
 
+@pytest.mark.slow
 def test_a_shared_kernel_steps_as_that_of_a_single_network():
     """SGD from copies: the gradient rule reaches the parts of an nnx module by their collections."""
     module = CNN(nnx.Rngs(0), rate=0.0)

@@ -16,6 +16,8 @@ from be_jax.parallel import DATA_AXIS, on_devices
 from be_jax.runs import RunFolder
 from be_jax.scores import score_predictions
 
+pytestmark = pytest.mark.slow
+
 KEY = jax.random.key(0)
 IMAGES = np.asarray(jax.random.normal(KEY, (64, 16, 16, 1)))
 LABELS = np.asarray(jax.random.randint(KEY, (64,), 0, 3))

@@ -69,6 +69,7 @@ def scores_of(name):
     return space.score_parameters(ensemble, trained(ensemble.init), X, LABELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENSEMBLES)
 def test_members_are_plain_networks(name):
     ensemble, plain = ENSEMBLES[name], ConvNet() if name.startswith("convolutional") else NETWORK
@@ -288,6 +289,7 @@ def permuted_network(name):
     return network, space.reorder(network, units, orders)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_permuted_network_has_a_barrier_before_matching_and_none_after(name):
     (model, x), (network, permuted) = NETWORKS[name], permuted_network(name)
@@ -337,6 +339,7 @@ def test_the_ends_of_a_line_with_batch_normalisation_are_the_members(name):
     np.testing.assert_allclose(path.loss[np.array([0, -1])], expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["deep_ensemble", "convolutional deep_ensemble"])
 def test_matching_keeps_functions_and_brings_members_nearer(name):
     ensemble = ENSEMBLES[name]
@@ -393,6 +396,7 @@ class Concatenated(nn.Module):
         return nn.Dense(10)(nn.relu(jnp.concatenate(both, axis=-1)))
 
 
+@pytest.mark.slow
 def test_concatenated_layers_share_their_units_or_are_refused():
     (units,) = space.hidden_units(Concatenated(8), trained(Concatenated(8).init), X)
     assert (units.size, len(units.places)) == (8, 5)

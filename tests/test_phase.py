@@ -10,6 +10,8 @@ from be_jax.config import ConfigError, TrainConfig
 from be_jax.study import Execution, Study
 from experiments import phase, phase_report, small
 
+pytestmark = pytest.mark.slow
+
 TINY = phase.Config(
     sizes=(50, 100),
     methods=("batch_ensemble_sign", "std_0.1"),

@@ -40,6 +40,7 @@ def test_a_size_that_the_pool_has_not_is_refused(size):
         pool.subsets(4, size)
 
 
+@pytest.mark.slow
 def test_size_1_has_the_mean_and_standard_error_of_the_networks():
     members = networks(5)
     score = pool.score_pool(members, 1)["test"]["nll"]

@@ -47,6 +47,7 @@ def test_masks_and_augmentation_differ_by_step_and_seed(options):
     assert len({first, next_step, next_seed}) == 3
 
 
+@pytest.mark.slow
 def test_images_of_a_batch_are_augmented_apart():
     """All images of the batch are one image: were they augmented alike, the loss would be that of one of them."""
     trainer = trainer_of(be_jax.single(PLAIN), augment=shifted)
@@ -77,6 +78,7 @@ def validation_nll(ensemble, epoch):
     return float(jax.jit(trainer.epoch)(np.uint32(1), start, IMAGES, LABELS, VALIDATION)[1].validation_nll)
 
 
+@pytest.mark.slow
 def test_samples_of_dropout_are_validated_as_they_predict_and_anew_in_each_epoch():
     sampled = be_jax.mc_dropout(DROPPING, 3)
     assert validation_nll(sampled, 0) == validation_nll(sampled, 0)

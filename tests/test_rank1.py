@@ -15,6 +15,7 @@ def draw(seed, *shapes):
     return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3), st.integers(0, 99))
 def test_dense_equals_effective_kernel(inputs, outputs, rank, batch_axes, seed):

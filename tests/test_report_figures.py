@@ -38,6 +38,7 @@ def drawn(**kwargs):
     return {illustration.name: illustration for illustration in illustrations}
 
 
+@pytest.mark.slow
 def test_all_figures_in_order():
     assert list(drawn()) == NAMES
 
@@ -47,6 +48,7 @@ def test_no_bar_beyond_the_first_bin_is_cut():
         assert axes.get_ylim()[1] > max(stairs.get_data().values[1:].max() for stairs in axes.patches)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kwargs", "names"),
     [
@@ -85,6 +87,7 @@ def test_only_what_is_drawn_is_read():
     assert not any(key.startswith("shift/") and "_3/" not in key for key in read)
 
 
+@pytest.mark.slow
 def test_digest_is_that_of_the_metrics():
     result, load = predicted_study(methods=("single", "batch_ensemble"))
     found = digest(result, load)

@@ -56,6 +56,7 @@ def whole(tmp_path_factory):
     return result, load, path, Page(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_page_opens_with_the_whole_answer(whole):
     result, _, _, page = whole
     sentences = answer(result)

@@ -192,6 +192,7 @@ def test_bold_is_on_the_best_of_a_terminal_column():
     assert f"\x1b[1m{best}" in console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_every_column_is_a_score():
     scores = score_predictions(predictions("batch_ensemble", 1, ("fog",), (1,), ("letters",), count=20))
     assert {metric.key for metric in OF_LABELLED} <= set(scores["test"])

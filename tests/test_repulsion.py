@@ -62,6 +62,7 @@ def test_over_devices_value_and_gradient_are_those_of_the_whole_batch():
     np.testing.assert_allclose(gradient, of_whole, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_ensemble_trained_with_it_is_more_diverse():
     images = np.asarray(jax.random.normal(jax.random.key(1), (64, 5)))
     labels = (images.sum(1) > 0).astype(np.int32)

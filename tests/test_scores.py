@@ -30,6 +30,7 @@ def without_block(predictions, block):
     return {name: array[:, kept] if name.endswith("/log_probs") else array[kept] for name, array in predictions.items()}
 
 
+@pytest.mark.slow
 def test_on_all_examples_they_are_the_scores_of_the_study(predictions, scored):
     expected = score_predictions(predictions)
     assert {set_name for set_name, _ in scored} == {"test", "shift", "ood/unseen", "ood"}
@@ -39,6 +40,7 @@ def test_on_all_examples_they_are_the_scores_of_the_study(predictions, scored):
         assert values[0] == pytest.approx(expected[set_name][metric], rel=2e-5, abs=1e-7), (set_name, metric)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [0, 17, 49])
 def test_without_a_block_they_are_the_scores_of_the_rest(predictions, scored, block):
     kept = {name: array for name, array in predictions.items() if name.startswith("validation")}
@@ -69,6 +71,7 @@ def test_blocks_are_as_equal_as_they_can_be():
     assert set(np.bincount(scores.blocks_of(330))) == {6, 7}
 
 
+@pytest.mark.slow
 def test_validation_gives_the_temperature_and_no_score(predictions, scored):
     assert not any(set_name == "validation" for set_name, _ in scored)
     raw = score_run({name: array for name, array in predictions.items() if "validation" not in name})

@@ -16,6 +16,8 @@ from be_jax.study import Execution, kept_weights
 from be_jax.train import make_trainer
 from experiments import mnist
 
+pytestmark = pytest.mark.slow
+
 MODEL = be_jax.models.MLP(features=(6,), num_classes=3)
 ENSEMBLE = be_jax.snapshot(MODEL, 3)
 CONFIG = TrainConfig(epochs=7, batch_size=8, learning_rate=0.05)

@@ -25,6 +25,7 @@ def worth(predictions, curve, place=("test", "nll_scaled")):
     return deep_ensemble_equivalent(of_seeds([score_run(p) for p in predictions], "seeds of the method"), curve, *place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", SCORES)
 def test_copies_of_one_network_are_worth_one(examples, curve, place):
     found = worth(runs(examples, 0.0, seed=2), curve, place)

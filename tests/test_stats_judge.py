@@ -53,6 +53,7 @@ def decisions(judgement: Judgement, name: str) -> dict[str, str]:
     return {verdict.claim: verdict.decision for verdict in judgement.method(name).verdicts}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "position"), SHARES.items())
 def test_known_positions_are_in_their_intervals(judgement, name, position):
     judged = judgement.method(name)
@@ -258,6 +259,7 @@ def test_pairs_of_a_pool_are_a_mean_with_a_jackknife_over_networks():
         of_pairs(pairs, 2)
 
 
+@pytest.mark.slow
 def test_equivalents_are_those_of_the_curve(networks, samples):
     curve = size_curve(networks, 3)
     found = judge(dataclasses.replace(samples, curve=curve)).method("between").equivalents

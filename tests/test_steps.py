@@ -30,6 +30,7 @@ def close(actual, expected, **tolerance):
     )
 
 
+@pytest.mark.slow
 def test_a_step_of_copies_is_a_step_of_a_single_network():
     _, single, loss = one_step(be_jax.single(PLAIN))
     trained = {"params": PLAIN.init(KEY, X)["params"]}
@@ -55,6 +56,7 @@ def test_members_of_a_deep_ensemble_step_as_if_alone():
     np.testing.assert_allclose(loss, np.mean(losses), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_fast_weights_step_as_if_their_member_were_alone_and_kernels_by_the_mean():
     ensemble = be_jax.batch_ensemble(PLAIN, 3)
     before, after, _ = one_step(ensemble)
@@ -71,6 +73,7 @@ def test_fast_weights_step_as_if_their_member_were_alone_and_kernels_by_the_mean
     close(after.weights["params"], jax.tree.map(lambda *steps: sum(steps) / 3, *kernels))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, row in methods.TABLE.items() if row.training != "cycles"])
 def test_every_method_trains(name):
     """Five lines, a model with batch statistics and dropout: losses fall, statistics move, predictions are finite."""
@@ -129,6 +132,7 @@ def test_what_does_not_fit():
         one_step(be_jax.single(PLAIN), optimizer=be_jax.train_only(SGD, "fast"))
 
 
+@pytest.mark.slow
 def test_fast_weights_alone_adapt_a_trained_network_saved_by_orbax(tmp_path):
     """A trained network of ours becomes a BatchEnsemble: kernels keep their bits, the loss falls."""
     import orbax.checkpoint as ocp

@@ -12,6 +12,8 @@ from experiments import small, toy
 from experiments.together import train_together
 from experiments.toy_figures import draw_surfaces, draw_sweep, to_markdown
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "seeds": (1, 2),
     "members": 3,

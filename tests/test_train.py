@@ -42,6 +42,7 @@ def train(ensemble, config, epochs, seed=7, images=IMAGES, labels=LABELS):
     return state, jax.tree.map(lambda *a: np.asarray(a), *history) if epochs > 1 else history[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("batch_mode", ["repeat", "split", "independent"])
 def test_it_learns(optimizer, batch_mode):
@@ -60,6 +61,7 @@ def test_an_epoch_is_traced_once():
         state, _ = step(jnp.uint32(seed), state, IMAGES, LABELS, VALIDATION)
 
 
+@pytest.mark.slow
 def test_members_of_a_deep_ensemble_train_as_if_alone():
     """Member k moves exactly as a single network does from the same start on the same batches."""
     state, _ = train(be_jax.deep_ensemble(MODEL, M), CONFIG, 2)
@@ -77,6 +79,7 @@ def test_members_of_a_deep_ensemble_train_as_if_alone():
         )
 
 
+@pytest.mark.slow
 def test_the_published_rules_step_kernels_too_far_or_own_weights_too_little():
     """SGD, one step from one start: what the named rules differ by, m for kernels ("sum") or fast weights ("mean")."""
     config = dataclasses.replace(CONFIG, optimizer="sgd", weight_decay=0.0, batch_size=N)
@@ -159,6 +162,7 @@ def test_a_finite_run_is_running():
     assert isinstance(history, EpochMetrics)
 
 
+@pytest.mark.slow
 def test_optimizer_groups_and_decay():
     variables = be_jax.batch_ensemble(be_jax.models.LeNet(), M).init(KEY, jnp.ones((1, 28, 28, 1)))
     weights = {c: variables[c] for c in ("params", "fast")}
