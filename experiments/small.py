@@ -193,7 +193,7 @@ def rows_of(method: MethodJudgement) -> dict[str, Any]:
             "reason": row.reason,
         }
         for row in method.rows
-        if row.endpoint.set_name in ("test", OOD_MEAN)
+        if row.endpoint.set_name in ("test", "shift", OOD_MEAN)
     }
 
 

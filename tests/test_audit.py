@@ -78,6 +78,7 @@ def test_every_score_is_that_of_the_study(found, of_study, tmp_path):
     assert len(mine) == 9
 
 
+@pytest.mark.slow
 def test_every_verdict_is_that_of_the_study(found, of_study):
     theirs, mine = judge_study(of_study).method("batch_ensemble"), found.judgement.method("mine")
     assert mine.verdicts == theirs.verdicts

@@ -50,6 +50,7 @@ def test_known_answers():
             assert found[f"{measure}_{name}"] == pytest.approx(float(getattr(by_metrics[name], measure)), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_constant_is_seen_by_logits_alone():
     arrays = logits_of(1)
     arrays["ood/far/logits"] = arrays["test/logits"] - 40
@@ -115,6 +116,7 @@ def test_networks_of_a_pool_too():
     assert pooled["auroc_energy"].mean != pooled["auroc_max_logit"].mean
 
 
+@pytest.mark.slow
 def test_some_with_logits_and_some_without(tmp_path):
     """As many as give log-probabilities decide: what cannot be compared is not shown."""
     runs = [checked(logits_of(0)), checked(as_log_probs(logits_of(1)))]

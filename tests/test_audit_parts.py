@@ -226,6 +226,7 @@ def test_of_a_regression(unit):
     assert "scaled on validation data" in found.of_members_alone[-1]
 
 
+@pytest.mark.slow
 def test_copies_of_a_regression_gain_nothing_and_point_masses_have_no_factor():
     run = gaussians()
     one = {key: array[[0, 0, 0]] if array.ndim == 2 else array for key, array in run.items()}

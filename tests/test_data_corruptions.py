@@ -53,6 +53,7 @@ def test_severity_zero_is_the_identity(name, images):
     np.testing.assert_array_equal(corrupt(name, KEY, images, 0), images)
 
 
+@pytest.mark.slow
 @NAMES
 def test_distance_grows_with_severity(name, images):
     results = [np.asarray(corrupt(name, KEY, images, severity)) for severity in range(1, 6)]

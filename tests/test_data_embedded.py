@@ -23,6 +23,7 @@ def test_sizes(data):
     )
 
 
+@pytest.mark.slow
 def test_split_is_stratified_and_disjoint(data):
     parts = (data.train, data.validation, data.test)
     for part, size in zip(parts, (400, 50, 50), strict=True):

@@ -214,6 +214,7 @@ def test_sizes(mnist):
     )
 
 
+@pytest.mark.slow
 @needs_folder
 def test_official_pixels_and_labels(mnist):
     """Known figures of MNIST: mean and standard deviation of the training pixels, and the sizes of the classes."""

@@ -15,6 +15,8 @@ from experiments.cost.figure import draw
 from experiments.cost.result import Result
 from experiments.cost.shown import markdown, tables
 
+pytestmark = pytest.mark.slow
+
 PARAMETERS, FAST = 53_018, 784 + 64 + 64 + 32 + 32 + 16 + 16 + 10
 """Of the MLP; and of each member r and s."""
 

@@ -29,6 +29,8 @@ from be_jax import (
 from be_jax.data import as_float
 from be_jax.export import artefact
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (8, 8, 3)
 SIZES = (1, 3, 7)
 

@@ -65,6 +65,7 @@ def test_a_member_of_a_deep_ensemble_steps_as_a_network_alone(single, members, d
         chex.assert_trees_all_close(member, expected, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_own_weights_step_as_far_whatever_the_number_of_members(single):
     """r of one of m equal members, from the same start on the same batch: not m times less, as under the mean loss."""
     params, _ = single

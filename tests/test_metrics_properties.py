@@ -89,6 +89,7 @@ def test_scores_are_finite_or_documented(logits, random):
     assert (np.asarray(values["pairwise_js"]) <= np.log(2) + 1e-6).all()
 
 
+@pytest.mark.slow
 @given(LOGITS, st.randoms(use_true_random=False))
 @settings(max_examples=30, deadline=None)
 def test_the_order_of_members_does_not_matter(logits, random):

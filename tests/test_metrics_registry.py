@@ -129,6 +129,7 @@ def test_further_scores_are_those_of_the_metrics():
     assert found["smooth_ece"] == pytest.approx(float(metrics.smooth_ece(mixture, labels)), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_splits_are_by_the_members_at_their_temperature():
     """Of the details' table of uncertainty by three losses."""
     scores = score_predictions(PREDICTIONS)

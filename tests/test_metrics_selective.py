@@ -143,6 +143,7 @@ def test_augrc_is_its_identity_with_auroc(levels: int) -> None:
     assert metrics.augrc(scores, correct, mask=mask) == pytest.approx(float(expected), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_augrc_by_hand() -> None:
     """Errors accepted 3rd of 4: the generalised risk is 0, 0, 1/4, 1/4, by trapezia (1/8 + 1/4) / 4."""
     scores = np.array([1.0, 2.0, 3.0, 4.0])

@@ -34,6 +34,7 @@ def test_mc_dropout_samples_a_trained_module(model):
         be_jax.mc_dropout(MLP, M).init(KEY, inputs(MLP))
 
 
+@pytest.mark.slow
 def test_masks_do_not_depend_on_the_number_of_devices():
     ensemble = be_jax.batch_ensemble(CNN, 2)
     x = inputs(CNN, 8)
@@ -236,6 +237,7 @@ def test_a_shared_kernel_steps_as_that_of_a_single_network():
         np.testing.assert_allclose(several.weights["params"][layer]["kernel"], after, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_loop_of_ones_own_trains_a_module_and_leaves_it_as_it_is():
     module, before = plain(Attention)
     x, labels = inputs(Attention), jnp.arange(6) % 5

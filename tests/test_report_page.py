@@ -65,6 +65,7 @@ def test_page_opens_with_the_whole_answer(whole):
     assert places[-1] < page.text.index("Tables") < page.text.index("Figures")
 
 
+@pytest.mark.slow
 def test_the_answer_has_its_figure_and_then_the_claims(whole):
     result, _, _, page = whole
     judgement = judge_results(result)

@@ -59,6 +59,7 @@ def test_ties_in_an_auroc_count_half():
     assert values[4] == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
 
 
+@pytest.mark.slow
 def test_chunks_change_nothing(predictions, scored, monkeypatch):
     for module in (chunks, examples):
         monkeypatch.setattr(module, "SCORED_AT_ONCE", 100 * 30)
@@ -112,6 +113,7 @@ def test_what_cannot_be_scored_is_refused(predictions):
         score_run(predictions | {"other/log_probs": predictions["test/log_probs"]})
 
 
+@pytest.mark.slow
 def test_scored_once_gives_both_without_a_second_pass(predictions, scored, monkeypatch):
     once, expected = ScoredOnce(), score_predictions(predictions)
     few = {name: array for name, array in predictions.items() if not name.startswith("shift/")}

@@ -33,6 +33,7 @@ def test_copies_of_one_network_are_worth_one(examples, curve, place):
     assert found.value < 1.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", SCORES)
 def test_independent_networks_are_worth_their_number(examples, curve, place):
     found = worth(runs(examples, 1.0, members=3, seed=3), curve, place)

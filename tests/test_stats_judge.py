@@ -64,6 +64,7 @@ def test_known_positions_are_in_their_intervals(judgement, name, position):
         assert row.deep_ensemble != row.single
 
 
+@pytest.mark.slow
 def test_copies_are_a_single_model(judgement):
     assert decisions(judgement, "copies")["C3"] == "supported"
     assert judgement.method("copies").row("test", "root_epistemic").position.upper < 1e-3

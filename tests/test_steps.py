@@ -45,6 +45,7 @@ def test_a_step_of_copies_is_a_step_of_a_single_network():
     assert jax.tree.structure(single.weights) == jax.tree.structure(alone.weights)
 
 
+@pytest.mark.slow
 def test_members_of_a_deep_ensemble_step_as_if_alone():
     ensemble = be_jax.deep_ensemble(PLAIN, 3)
     before, after, loss = one_step(ensemble)

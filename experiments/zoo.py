@@ -1,0 +1,148 @@
+"""Which cheap ensemble is an ensemble, and at what price? Every method's worth in networks, against what it costs.
+
+The MNIST study, with every method of `be_jax.methods` that fits its network and some more BatchEnsembles: TabM's start
+(one random r, the first layer's, and ones elsewhere), the last layers only, rank 4 with the start distance held, and
+ensembles of 16. What a method is worth is the number of independent networks whose deep ensemble scores alike; what it
+costs is counted and timed as `experiments.cost` does. The line of deep ensembles is the price of the real thing.
+
+    python -m experiments.zoo                                                # 4,000 images that ship: 15 minutes
+    python -m experiments.zoo --preset full --data-dir ~/tensorflow_datasets # all 60,000 images: hours
+    python -m experiments.zoo --method my_module:my_method                   # and a method of yours
+
+A method of yours is a `be_jax.methods.Method`, a row as those of the table: `experiments/CONTRIBUTING.md` has one.
+Ends as every study, and with `zoo.json` and two figures in the run folder. Interrupt it at any moment: the same command
+goes on from there.
+"""
+
+import dataclasses
+import functools
+import importlib
+from typing import Any, ClassVar
+
+import rich
+
+from be_jax.config import ConfigError, check
+from be_jax.methods import TABLE, Method
+from be_jax.run import conclude
+from be_jax.stats import Equivalent, Judgement
+from be_jax.study import Study
+from be_jax.study.progress import progress_bars
+from experiments import command_line, mnist, small, zoo_report
+from experiments.common import check_chosen, use_compilation_cache
+from experiments.cost.measure import Settings, costs
+from experiments.cost.subjects import Network
+from experiments.image_study import parse_preset
+from experiments.zoo_methods import VARIANTS
+
+METHODS = (
+    *("single", "copies", "single_wide", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "lora_ensemble"),
+    *("last_layer", "masksembles", "full_rank", "packed", "snapshot"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(mnist.Config):
+    """What can be varied beside the study itself.
+
+    Attributes:
+      variants: BatchEnsembles beside those of `methods`.
+      method: methods of your own, `module:name` each.
+      rounds: of each timing; 0 counts and times nothing.
+    """
+
+    study: ClassVar[str] = "zoo"
+
+    methods: tuple[str, ...] = METHODS
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    method: tuple[str, ...] = ()
+    rounds: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.model in ("mlp", "lenet"), "model", self.model, "'mlp' or 'lenet'")
+        check({"single", "copies"} <= set(self.methods), "methods", self.methods, "with 'single' and 'copies'")
+        if self.variants:
+            check_chosen("variants", self.variants, tuple(VARIANTS))
+        check(self.rounds >= 0, "rounds", self.rounds, "an integer >= 0")
+
+    @property
+    def rows(self) -> dict[str, Method]:
+        """Every method by name."""
+        users = [users_method(where) for where in self.method]
+        rows = [TABLE[name] for name in self.methods] + [VARIANTS[name] for name in self.variants] + users
+        return {row.name: row for row in rows}
+
+
+def users_method(where: str) -> Method:
+    """The method at `module:name`.
+
+    Raises:
+      ConfigError: there is none.
+    """
+    module, _, name = where.partition(":")
+    try:
+        row = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"method must be module:name, such as my_module:my_method; {where!r}: {error}") from error
+    if not isinstance(row, Method):
+        raise ConfigError(f"method {where!r} must be a be_jax.methods.Method; got {type(row).__name__}")
+    return row
+
+
+def make_study(config: Config) -> Study:
+    """The MNIST study with every method."""
+    study = mnist.make_study(dataclasses.replace(config, methods=("single", "copies")))
+    planned = tuple(mnist.build_method(config, row) for row in config.rows.values())
+    return dataclasses.replace(study, methods=planned, not_part=(*study.not_part, "variants", "method", "rounds"))
+
+
+def costs_of(config: Config) -> dict[str, Any]:
+    """Of each method, and of deep ensembles by size, as `experiments.cost` measures it, a step of the study's batch."""
+    model = functools.partial(mnist.NETWORKS[config.model], dropout_rate=config.dropout_rate)
+    network = Network(model, (28, 28, 1))
+    sizes = {f"deep_ensemble_{size}": (TABLE["deep_ensemble"], size) for size in (2, 4, 8)}
+    subjects = {name: (row, config.members) for name, row in config.rows.items()} | sizes
+    found = {}
+    with progress_bars() as progress:
+        for name, (row, members) in progress.track(subjects.items(), description="measuring costs"):
+            settings = Settings(members, config.train.batch_size, config.rounds > 0, max(config.rounds, 1))
+            found[name] = dataclasses.asdict(costs(config.model, network, row, "float32", settings))
+    return found
+
+
+def record_of(config: Config, judgement: Judgement, described: str) -> dict[str, Any]:
+    """Worth and cost of every method, and the judgement's words on each."""
+    worth: dict[str, dict[str, Equivalent]] = {each.name: dict(each.equivalents) for each in judgement.methods}
+    return small.record(
+        "zoo",
+        config,
+        described,
+        labels={name: row.label_of(dataclasses.asdict(config)) for name, row in config.rows.items()},
+        styles={name: row.style._asdict() for name, row in config.rows.items()},
+        equivalents={name: {k: dataclasses.asdict(v) for k, v in of.items()} for name, of in worth.items()},
+        costs=costs_of(config),
+        **small.told(judgement),
+    )
+
+
+def main() -> None:
+    config: Config = parse_preset(PRESETS, None, __doc__)
+    use_compilation_cache()
+    result, judgement = conclude(make_study(config), "experiments.zoo", weights=False)
+    if judgement is None:
+        raise ConfigError("a zoo is judged against deep ensembles: its pool needs more networks than members")
+    record = record_of(config, judgement, result.data)
+    small.save(record, config.folder, zoo_report.draw(record))
+    rich.print(zoo_report.to_markdown(record))
+
+
+PRESETS = {
+    name: Config(
+        **{field.name: getattr(preset, field.name) for field in dataclasses.fields(preset)} | {"methods": METHODS}
+    )
+    for name, preset in mnist.PRESETS.items()
+    if name != "published"
+}
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,51 @@
+"""Methods of the zoo beside those of the table: BatchEnsembles that are started, placed or counted otherwise."""
+
+import flax.linen as nn
+
+from be_jax import batch_ensemble, lora_ensemble, models
+from be_jax.ensemble import Ensemble
+from be_jax.methods import TABLE, Method, Options, Style
+from be_jax.nn.fast_init import normal, std_of_cosine
+from experiments.ablation import COSINE
+
+LAYERS = {models.MLP: ("Dense_0", ("Dense_2", "Dense_3")), models.LeNet: ("Conv_0", ("Dense_*",))}
+"""Of each network that the zoo knows, the first layer and the last ones."""
+
+MANY = 16
+
+
+def _tabm(model: nn.Module, o: Options) -> Ensemble:
+    init = {LAYERS[type(model)][0]: "random_sign", "**": "ones"}
+    return batch_ensemble(model, o.members, o.rank, init, init_s="ones")
+
+
+def _last_layers(model: nn.Module, o: Options) -> Ensemble:
+    return batch_ensemble(model, o.members, o.rank, normal(o.init_std), only=LAYERS[type(model)][1])
+
+
+def _rank_4_held(model: nn.Module, o: Options) -> Ensemble:
+    return batch_ensemble(model, o.members, 4, normal(std_of_cosine(COSINE, 4), preserve_scale=True))
+
+
+_BLUE, _ORANGE, _SKY = (TABLE[name].style for name in ("batch_ensemble", "batch_ensemble_sign", "lora_ensemble"))
+VARIANTS = {
+    row.name: row
+    for row in (
+        Method("tabm", "BatchEnsemble, TabM's start", Style("#D55E00", "P", "--"), _tabm),
+        Method("last_layers", "BatchEnsemble, last layers", _BLUE._replace(marker="v"), _last_layers),
+        Method("rank_4_held", "BatchEnsemble, rank 4", _BLUE._replace(marker="H"), _rank_4_held),
+        Method(
+            "batch_ensemble_16",
+            "BatchEnsemble N(1, 0.5), 16",
+            _BLUE._replace(marker="8"),
+            lambda model, o: batch_ensemble(model, MANY, o.rank, normal(o.init_std)),
+        ),
+        Method(
+            "batch_ensemble_sign_16",
+            "BatchEnsemble ±1, 16",
+            _ORANGE._replace(marker="8"),
+            lambda model, o: batch_ensemble(model, MANY, o.rank, "random_sign"),
+        ),
+        Method("lora_16", "LoRA, 16", _SKY._replace(marker="8"), lambda model, o: lora_ensemble(model, MANY, o.rank)),
+    )
+}

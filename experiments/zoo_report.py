@@ -1,0 +1,141 @@
+"""The zoo as figures and a page, from `zoo.json`: worth in networks against cost, with the line of deep ensembles."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from be_jax.methods import TABLE, Style
+from be_jax.report.columns import percent
+from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
+from be_jax.stats import Equivalent
+from experiments.small_report import SCALE, controls, interval, made, table
+
+ENDPOINTS = {
+    "test nll_scaled": "test NLL (temperature-scaled)",
+    "ood auroc_epistemic": "OOD AUROC by mutual information",
+}
+"""By which worth is given, the primary one first."""
+
+FIGURES = ("zoo", "zoo_ood")
+
+Cost = Callable[[Mapping[str, Any]], float | None]
+COSTS: Mapping[str, Cost] = {
+    "parameters": lambda cost: cost["parameters"],
+    "FLOPs of a prediction": lambda cost: cost["prediction"]["flops"],
+    "FLOPs of a training step": lambda cost: cost["step"]["flops"],
+    "seconds to predict one example": lambda cost: cost["latency"] and cost["latency"]["median"],
+}
+"""What is paid, of what `experiments.cost` measured; None where nothing was timed."""
+
+SIZES = (1, 2, 4, 8)
+"""Of the deep ensembles on the line."""
+
+
+def relative(record: Mapping[str, Any], name: str, cost: Cost) -> float | None:
+    """A method's cost as a multiple of a single network's."""
+    own, single = (cost(record["costs"][each]) for each in (name, "single"))
+    return None if own is None or single is None else own / single
+
+
+def worth(record: Mapping[str, Any], name: str, endpoint: str) -> Equivalent | None:
+    """How many networks a method is worth; None where it was not judged."""
+    told = record["equivalents"].get(name, {}).get(endpoint)
+    if told is None or told["value"] is None or record["failed"]:
+        return None
+    value, lower, upper = (math.nan if told[end] is None else told[end] for end in ("value", "lower", "upper"))
+    return Equivalent(value, lower, upper, told["largest"], told["beyond"])
+
+
+def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
+    """`zoo`, by the primary endpoint, and `zoo_ood`: a panel for each cost."""
+    return {name: _figure(record, endpoint) for name, endpoint in zip(FIGURES, ENDPOINTS, strict=True)}
+
+
+def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
+    costs = {title: cost for title, cost in COSTS.items() if relative(record, "single", cost) is not None}
+    figure = new_figure(6.8)
+    panels = figure.subplots(2, 2, sharey=True)
+    for axes, (title, cost) in zip(panels.flat, costs.items(), strict=False):
+        _panel(axes, record, endpoint, cost)
+        tidy(axes, x=f"{title}, x single", y="worth in networks")
+    for axes in panels.flat[len(costs) :]:
+        axes.set_axis_off()
+    figure.suptitle(f"By {ENDPOINTS[endpoint]}", fontsize=FONT_SIZE + 1)
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=FONT_SIZE - 1, frameon=False)
+    return figure
+
+
+def _panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> None:
+    paid = {size: relative(record, "single" if size == 1 else f"deep_ensemble_{size}", cost) for size in SIZES}
+    line = {size: x for size, x in paid.items() if x is not None}
+    deep = TABLE["deep_ensemble"].style
+    axes.plot(list(line.values()), list(line), color=deep.colour, marker=deep.marker, label="deep ensembles of 1 to 8")
+    for name, fields in record["styles"].items():
+        style, found, x = Style(**fields), worth(record, name, endpoint), relative(record, name, cost)
+        if name == "single" or found is None or x is None:
+            continue
+        low, high = (end if end == end else found.value for end in (found.lower, found.upper))
+        axes.plot([x, x], [low, high], color=style.colour, linewidth=1)
+        filled = name not in record["undertrained"]
+        axes.plot(
+            [x],
+            [found.value],
+            color=style.colour,
+            marker=style.marker,
+            markerfacecolor=style.colour if filled else "white",
+            linestyle="none",
+            label=record["labels"][name],
+        )
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    axes.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
+    axes.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    axes.minorticks_off()
+
+
+def to_markdown(record: Mapping[str, Any]) -> str:
+    """The figures with their words, and a table with a row for each method, the best first."""
+    config = record["config"]
+    words = (
+        f"{record['data']}. Every method has {config['members']} members unless it says otherwise, "
+        f"{len(config['seeds'])} seeds, and the learning rate of the single network. Up "
+        "is better, left is cheaper; **above the green line a "
+        "method is worth more than the deep ensemble that costs as much**. Worth is the number of independent networks "
+        "whose deep ensemble has the same score, between 1 and "
+        f"{2 * config['members']}, with a 95 % interval over seeds, networks and test examples; scores are at a "
+        "temperature fitted on validation data. A hollow mark: undertrained by the study's own rule. FLOPs are XLA's "
+        f"count of a batch of {config['train']['batch_size']} (a step: for each member), seconds are of this machine."
+    )
+    if record["failed"]:
+        words = f"No verdict: a control failed. {record['failed']}.\n\n{words}"
+    heads = [
+        "method",
+        *(f"worth by {title}" for title in ENDPOINTS.values()),
+        "gain, test NLL",
+        "gain, shift NLL",
+        *COSTS,
+        "undertrained",
+    ]
+    parts = ["# Which cheap ensemble is an ensemble? Worth against cost", "![worth against cost](zoo.png)", words]
+    parts += [table(heads, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
+    parts += ["![by OOD AUROC](zoo_ood.png)", f"Controls: {controls(record)}."]
+    return "\n\n".join([*parts, "## How this was made", made(record)]) + "\n"
+
+
+def _rows(record: Mapping[str, Any]) -> Iterable[list[str]]:
+    def value(name: str) -> float:
+        found = worth(record, name, next(iter(ENDPOINTS)))
+        return -found.value if found else 0.0
+
+    for name in sorted(record["equivalents"], key=value):
+        shown = [worth(record, name, endpoint) for endpoint in ENDPOINTS]
+        rows = record["methods"].get(name, {})
+        gains = [percent(interval(rows.get(endpoint))) for endpoint in ("test nll_scaled", "shift nll_scaled")]
+        paid = [relative(record, name, cost) for cost in COSTS.values()]
+        costs = ["–" if x is None else f"{x:.2f}" for x in paid]
+        worths = [str(each) if each else "–" for each in shown]
+        yield [record["labels"][name], *worths, *gains, *costs, "yes" if name in record["undertrained"] else ""]

@@ -1,0 +1,117 @@
+"""The zoo, small: every method has its worth and its cost, a user's own beside ours, and a page says who is cheap."""
+
+import json
+import sys
+import types
+
+import pytest
+from matplotlib.colors import to_hex
+
+import be_jax
+from be_jax import methods
+from be_jax.config import ConfigError, TrainConfig
+from be_jax.run import conclude
+from experiments import small, zoo, zoo_report
+from experiments.zoo_methods import VARIANTS
+
+pytestmark = pytest.mark.slow
+
+PAIR = methods.Method(
+    "pair",
+    "a pair of {members}",
+    methods.Style("#123456", "d", "-"),
+    lambda model, o: be_jax.batch_ensemble(model, o.members, init=be_jax.fast_init.normal(1.0)),
+)
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "users_own", types.SimpleNamespace(PAIR=PAIR))
+        config = zoo.Config(
+            methods=("single", "copies", "mc_dropout"),
+            variants=("tabm", "batch_ensemble_sign_16"),
+            method=("users_own:PAIR",),
+            rounds=1,
+            seeds=(1000, 1001, 1002),
+            pool_size=6,
+            members=2,
+            train=TrainConfig(epochs=1, milestones=()),
+            corruptions=("rotate",),
+            severities=(3,),
+            out=tmp_path_factory.mktemp("zoo"),
+        )
+        result, judgement = conclude(zoo.make_study(config), "experiments.zoo", weights=False)
+        return json.loads(small.to_json(zoo.record_of(config, judgement, result.data)))
+
+
+def test_every_method_has_its_worth_and_its_cost(record):
+    compared = {"mc_dropout", "tabm", "batch_ensemble_sign_16", "pair"}
+    assert record["equivalents"].keys() == compared
+    assert record["costs"].keys() == compared | {"single", "copies", *(f"deep_ensemble_{m}" for m in (2, 4, 8))}
+    for name in compared:
+        assert set(zoo_report.ENDPOINTS) <= record["equivalents"][name].keys()
+        assert 1 <= record["equivalents"][name]["test nll_scaled"]["value"] <= 4
+    assert record["labels"]["pair"] == "a pair of 2"
+
+
+def test_costs_are_multiples_of_a_single_networks(record):
+    parameters, predicted, *_ = zoo_report.COSTS.values()
+    for size in (2, 4, 8):
+        for cost in (parameters, predicted):
+            assert zoo_report.relative(record, f"deep_ensemble_{size}", cost) == pytest.approx(size, rel=0.02)
+    assert zoo_report.relative(record, "mc_dropout", parameters) == 1
+    assert 1 < zoo_report.relative(record, "pair", parameters) < 1.1
+    assert zoo_report.relative(record, "batch_ensemble_sign_16", predicted) > 15
+
+
+def test_the_page_has_every_method_the_best_first(record):
+    told = record | {"failed": "", "undertrained": {"pair": "why"}}
+    page = zoo_report.to_markdown(told)
+    rows = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    worths = [float(row.split("|")[2].strip("<> ").split(" ")[0]) for row in rows[1:]]
+    assert len(worths) == 4
+    assert worths == sorted(worths, reverse=True)
+    assert [row for row in rows if row.endswith("| yes |")] == [row for row in rows if "a pair of 2" in row]
+
+
+def test_a_failed_control_leaves_no_worth(record):
+    failed = record | {"failed": "identical members: by test nll_scaled, not 0"}
+    assert zoo_report.worth(failed, "pair", "test nll_scaled") is None
+    assert "No verdict: a control failed" in zoo_report.to_markdown(failed)
+
+
+def test_the_figure_has_the_line_and_every_method(record):
+    figures = zoo_report.draw(record | {"failed": "", "undertrained": {"pair": "why"}})
+    panels = figures["zoo"].axes
+    assert len(panels) == 4
+    for axes in panels:
+        line, *marks = [each for each in axes.lines if each.get_label()[0] != "_"]
+        assert list(line.get_ydata()) == [1, 2, 4, 8]
+        hollow = {each.get_label(): to_hex(each.get_markerfacecolor()) == "#ffffff" for each in marks}
+        assert hollow == {record["labels"][name]: name == "pair" for name in record["equivalents"]}
+    untimed = json.loads(json.dumps(record))
+    for cost in untimed["costs"].values():
+        cost["latency"] = None
+    assert [bool(axes.lines) for axes in zoo_report.draw(untimed)["zoo"].axes] == [True] * 3 + [False]
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("no_such_module_here:M", "No module named"),
+        ("be_jax:nothing", "has no attribute 'nothing'"),
+        ("be_jax.methods:TABLE", "must be a be_jax.methods.Method; got dict"),
+        ("", "must be module:name"),
+    ],
+)
+def test_a_method_that_is_none_is_refused(where, message):
+    with pytest.raises(ConfigError, match=message):
+        zoo.users_method(where)
+
+
+def test_names_are_told_apart():
+    assert not VARIANTS.keys() & methods.TABLE.keys()
+    assert len({row.label for row in VARIANTS.values()}) == len(VARIANTS)
+    with pytest.raises(ConfigError, match="with 'single' and 'copies'"):
+        zoo.Config(methods=("single",))
