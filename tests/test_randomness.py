@@ -87,6 +87,15 @@ def test_samples_of_dropout_are_validated_as_they_predict_and_anew_in_each_epoch
     assert validation_nll(sampled, 0) != pytest.approx(validation_nll(be_jax.single(DROPPING), 0), rel=1e-3)
 
 
+def test_chunks_of_a_validation_set_have_masks_of_their_own():
+    """Twice the same chunk: with one mask for both, the mean over them would be that of one."""
+    trainer = trainer_of(be_jax.mc_dropout(DROPPING, 3))
+    state = trainer.init(jnp.uint32(0), IMAGES[:1])
+    once, twice = (pad(np.tile(IMAGES[:16], (k, 1, 1, 1)), np.tile(LABELS[:16], k), 16) for k in (1, 2))
+    one, both = (np.asarray(trainer.fit(jnp.uint32(0), state, data).nll) for data in (once, twice))
+    assert (np.abs(one - both) > 1e-4).all()
+
+
 def test_masks_at_prediction_differ_by_seed_set_and_chunk():
     ensemble = be_jax.mc_dropout(DROPPING, 2)
     variables = ensemble.init(jax.random.key(0), IMAGES[:1])
