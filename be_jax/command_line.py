@@ -74,6 +74,9 @@ def run_main(
         that jax has not got.
       interrupted: what to say on Ctrl-C.
     """
+    spec = sys.modules["__main__"].__spec__
+    if spec is not None:  # started by -m, as its help then says
+        sys.argv[0] = f"python -m {spec.name.removesuffix('.__main__')}"
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError):  # replaced by something that writes elsewhere
             stream.reconfigure(errors=_ERRORS)  # type: ignore[union-attr]

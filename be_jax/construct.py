@@ -109,7 +109,7 @@ def full_rank(
 def lora_ensemble(
     model: nn.Module,
     members: int,
-    rank: int,
+    rank: int = 1,
     *,
     std: float = 0.5,
     only: Paths | None = None,

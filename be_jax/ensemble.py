@@ -138,9 +138,10 @@ class Ensemble:
           Logits `[m, b, c]`; with `mutable`, the pair of logits and updated collections.
 
         Raises:
-          ValueError: `x` does not fit the variables, or the member axis.
+          ValueError: `variables` are none, or `x` does not fit them, or the member axis.
         """
         members = self.train_members if train else self.members
+        checks.check_variables(variables)
         checks.check_batch(x[0] if x_per_member else x)
         if x_per_member and x.shape[0] != members:
             raise ValueError(f"x_per_member needs x [m, b, ...] with m = {members}; got x of shape {x.shape}")
@@ -246,6 +247,8 @@ class Ensemble:
         args, kwargs = mode_arguments(self.model, train=False)
         if trained is not None and self.members > 1 and self.is_per_member("params"):
             checks.warn_of_copies(self.members)
+        if trained is not None:
+            checks.warn_of_lost_training(self.lift)
         trained = getattr(self.model, "trained", None) if trained is None else trained
         given = None if trained is None else jax.tree.map(jnp.asarray, unfreeze(dict(trained)))
 

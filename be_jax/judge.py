@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 
 from be_jax.command_line import run_main
-from be_jax.config import ConfigError
+from be_jax.config import ConfigError, check
 from be_jax.provenance import command
 from be_jax.report import predictions_in, write_report
 from be_jax.report.judged_tables import judged_tables
@@ -53,9 +53,12 @@ def judge_folder(config: Config, console: Console | None = None, score: Callable
     """Judges the study of a folder, prints the answer, and leaves verdicts and report in it.
 
     Raises:
+      ConfigError: the folder is not that of a finished study.
       ValueError: the study lacks what a judgement compares.
     """
     console = console or Console()
+    finished = (config.runs / "results.json").exists()
+    check(finished, "runs", str(config.runs), "the folder of a finished study, which has a results.json: run it first")
 
     def progress(items: Iterable[Any], description: str) -> Iterable[Any]:
         return rich.progress.track(items, description=description, console=console, transient=True)

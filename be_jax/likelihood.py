@@ -40,13 +40,24 @@ def _mixture_of_classes(outputs: jax.Array) -> jax.Array:
     return metrics.mixture(jax.nn.log_softmax(outputs))
 
 
+def _categorical_member_nll(outputs: jax.Array, labels: jax.Array) -> jax.Array:
+    if outputs.ndim != labels.ndim + 1 or outputs.shape[-1] < 2:
+        raise ValueError(
+            f"classes need logits [m, b, c] of c >= 2 classes; the model's outputs are {list(outputs.shape)}. Of one "
+            "logit z, return jnp.stack([jnp.zeros_like(z), z], -1); for real numbers take likelihood.GAUSSIAN"
+        )
+    return optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
+
+
 def _gaussian_member_nll(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    if outputs.ndim != targets.ndim + 1 or outputs.shape[-1] != 2:
+        raise ValueError(f"a Gaussian head has outputs [m, b, 2], mean and log-variance; got {list(outputs.shape)}")
     mean, log_variance = outputs[..., 0], outputs[..., 1]
     return (jnp.log(2 * jnp.pi) + log_variance + (targets - mean) ** 2 * jnp.exp(-log_variance)) / 2
 
 
 CATEGORICAL = Likelihood(
-    member_nll=optax.softmax_cross_entropy_with_integer_labels,
+    member_nll=_categorical_member_nll,
     ensemble_nll=lambda outputs, labels: metrics.nll(_mixture_of_classes(outputs), labels),
     accuracy=lambda outputs, labels: metrics.accuracy(_mixture_of_classes(outputs), labels),
 )

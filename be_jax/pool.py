@@ -91,5 +91,6 @@ def disjoint(networks: int, size: int) -> Iterator[tuple[int, ...]]:
 def _pool_score(values: np.ndarray, inside: np.ndarray) -> PoolScore:
     outside = ~inside
     counts = outside.sum(0)
-    without = np.where(counts > 0, values @ outside / np.maximum(counts, 1), np.nan)
+    with np.errstate(invalid="ignore"):  # of infinite scores
+        without = np.where(counts > 0, values @ outside / np.maximum(counts, 1), np.nan)
     return PoolScore(float(values.mean()), tuple(float(value) for value in without))

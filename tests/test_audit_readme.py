@@ -29,6 +29,7 @@ def test_a_forest_of_scikit_learn(tmp_path):
     assert "Averaging the 8 members of forest takes NLL on test from" in found.headline
     (run,) = found.result.runs
     assert run.scores["test"]["accuracy"] > found.of_members[0]["accuracy"] > 0.7
+    assert run.scores["test"]["nll"] < found.of_members[0]["nll"] < 2
 
 
 @pytest.mark.slow

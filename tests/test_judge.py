@@ -14,6 +14,7 @@ from rich.console import Console
 from stats_fakes import runs, world
 
 import be_jax.judge
+from be_jax.config import ConfigError
 from be_jax.judge import Config, judge_folder, main
 from be_jax.pool import score_pool
 from be_jax.report.words import endpoint_title, headline
@@ -228,6 +229,11 @@ def test_scores_alone_give_the_same_positions_with_intervals_over_seeds(result, 
             whole, scores = judgement.method(name).row(*endpoint), found.method(name).row(*endpoint)
             if whole.position.pieces and scores.position.pieces:
                 assert scores.position.value == pytest.approx(whole.position.value, rel=1e-3, abs=1e-3)
+
+
+def test_a_folder_without_a_study_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"runs must be the folder of a finished study.*nothing"):
+        judge_folder(Config(tmp_path / "nothing"))
 
 
 def test_command_line(pooled, tmp_path, monkeypatch, capsys):

@@ -269,7 +269,14 @@ def test_or_spread_around_it(name, trained):
 )
 def test_trained_variables_that_do_not_fit(change, message, trained):
     with pytest.raises(ValueError, match=message):
-        be_jax.batch_ensemble(Compact(), 2).init(KEY, FLAT, change(trained))
+        be_jax.batch_ensemble(Compact(), 2, init="ones").init(KEY, FLAT, change(trained))
+
+
+def test_a_start_that_undoes_training_is_said_to_do_so(trained):
+    for build in (be_jax.batch_ensemble, be_jax.full_rank):
+        with pytest.warns(UserWarning, match=r"start from random_sign, .* what the network has learned is lost"):
+            build(Compact(), 2).init(KEY, FLAT, trained)
+        build(Compact(), 2, init="ones").init(KEY, FLAT, trained)
 
 
 def test_table_of_what_is_shared():
@@ -279,4 +286,4 @@ def test_table_of_what_is_shared():
     assert "r [1, 6]" not in rows["Dense_0"]
     assert "r [1, 6], s [1, 3]" in rows["Dense_1"]
     assert "batch_stats: mean [6]" in rows["BatchNorm_0"]
-    assert rows["parameters"].split()[1:] == [str(7 * 6 + 6 + 12 + 6 * 3 + 3), str(6 + 3 + 3)]
+    assert rows["parameters"].split()[1:] == [str(7 * 6 + 6 + 12 + 6 * 3 + 3), str(6 + 3 + 3), "x", "2"]

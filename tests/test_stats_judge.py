@@ -171,7 +171,7 @@ def test_a_score_that_is_not_finite_is_not_decided(samples):
     broken = [{**scores, ("test", "nll_scaled"): np.full(51, np.nan)} for scores in samples.methods["copies"].scores]
     found = judge(dataclasses.replace(samples, methods={"m": of_seeds(broken, "s")})).method("m")
     assert found.verdict("C1").decision == "undecided"
-    assert found.verdict("C1").reason == "a score is not finite"
+    assert found.verdict("C1").reason.startswith("a score is not finite")
 
 
 def test_a_deep_ensemble_without_gain_leaves_everything_open(examples, samples):

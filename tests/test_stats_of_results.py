@@ -74,7 +74,7 @@ def test_diversity_is_of_the_deep_ensembles(metric):
 def test_what_cannot_be_divided_is_not():
     runs = [run_record(m, s, {"test": {"epistemic": 0.0, "nll": math.inf}}) for m in METHODS for s in SEEDS]
     assert "do not differ measurably" in diversity_ratio(study(runs), "batch_ensemble", "test", "epistemic").reason
-    assert gain_recovered(study(runs), "batch_ensemble", "test", "nll").reason == "a score is not finite"
+    assert gain_recovered(study(runs), "batch_ensemble", "test", "nll").reason.startswith("a score is not finite")
     assert gain_recovered(study(runs), "batch_ensemble", "test", "ece").missing
 
 

@@ -10,7 +10,7 @@ from foreign_models import Compact
 
 import be_jax
 from be_jax import methods
-from be_jax.likelihood import GAUSSIAN
+from be_jax.likelihood import CATEGORICAL, GAUSSIAN
 
 KEY = jax.random.key(0)
 X, Y = jax.random.normal(KEY, (8, 7)), jnp.arange(8) % 3
@@ -106,6 +106,27 @@ def test_regression():
     for i in range(100):
         state, after = step(state, X, y, jax.random.fold_in(KEY, i))
     assert after < before - 0.5
+
+
+@pytest.mark.parametrize(
+    ("classes", "likelihood", "message"),
+    [
+        (1, CATEGORICAL, r"logits \[m, b, c\] of c >= 2 classes; the model's outputs are \[2, 8, 1\]"),
+        (3, GAUSSIAN, r"outputs \[m, b, 2\], mean and log-variance; got \[2, 8, 3\]"),
+    ],
+)
+def test_outputs_that_do_not_fit_the_targets_are_refused_at_the_first_step(classes, likelihood, message):
+    model = be_jax.models.MLP(features=(6,), num_classes=classes)
+    with pytest.raises(ValueError, match=message):
+        one_step(be_jax.batch_ensemble(model, 2), likelihood=likelihood)
+
+
+def test_what_are_no_variables_is_refused():
+    ensemble = be_jax.batch_ensemble(PLAIN, 2)
+    state = be_jax.create_state(ensemble, SGD, KEY, X)
+    for wrong, got in ((state, "Got State"), (state.variables["params"], r"Got \['Dense_0'")):
+        with pytest.raises(ValueError, match=rf"of a training state, state\.variables\. {got}"):
+            ensemble.predict(wrong, X)
 
 
 def test_members_that_see_examples_of_their_own():

@@ -67,6 +67,33 @@ def warn_of_copies(members: int) -> None:
     )
 
 
+def check_variables(variables: Any) -> None:
+    """Raises ValueError unless these are collections by name, with the model's parameters among them."""
+    if not isinstance(variables, Mapping) or "params" not in variables:
+        got = sorted(map(str, variables)) if isinstance(variables, Mapping) else type(variables).__name__
+        raise ValueError(
+            "variables must be what `init` returns, collections by name such as {'params', 'fast'}; of a training "
+            f"state, state.variables. Got {got}"
+        )
+
+
+def warn_of_lost_training(lift: Lift) -> None:
+    """Warns where a trained network does not survive the start of its members: at multipliers of mean 0."""
+    lost = {
+        init.name
+        for field in ("init", "init_r", "init_s")
+        for _, init in getattr(lift.fast, field, ())
+        if not init.mean
+    }
+    if lost:
+        warnings.warn(
+            f"members start from {', '.join(sorted(lost))}, which multiplies the trained kernels by numbers of mean 0: "
+            "what the network has learned is lost. Start as copies, init='ones', or spread around it, "
+            "be_jax.fast_init.normal(0.1)",
+            stacklevel=4,
+        )
+
+
 def check_seen(
     lift: Lift, own: Globs, seen: Seen, variables: Mapping[str, Any], *, moves: bool, samples: bool, masks: bool
 ) -> None:

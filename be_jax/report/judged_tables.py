@@ -55,7 +55,8 @@ def _diversity(result: StudyResult, judgement: Judgement) -> list[Table]:
 
 def equivalents_table(result: StudyResult, judgement: Judgement) -> Iterable[Table]:
     """How many independent networks each method is worth; nothing without a pool."""
-    judged = [each for each in judgement.methods if each.equivalents]
+    kept_back = ("undertrained", "control failed")
+    judged = [e for e in judgement.methods if e.equivalents and e.verdicts[0].decision not in kept_back]
     places = list(dict.fromkeys(place for each in judged for place in each.equivalents))
     if not places:
         return

@@ -179,4 +179,5 @@ def conditions(config: JudgeConfig) -> str:
 def judged_on(judgement: Judgement) -> str:
     """What the judgement rests on."""
     units: Mapping[str, int] = {f: n for method in judgement.methods for f, n in method.units.items()}
-    return f"{judgement.about['data']}. Judged on {listed([f'{count} {factor}' for factor, count in units.items()])}."
+    counts = listed([f"{count} {factor}" for factor, count in units.items()])
+    return f"Data: {judgement.about['data']}. Judged on {counts}."

@@ -119,13 +119,16 @@ def families(claim: ClaimName, margin: float) -> Families:
             return (Region(IDENTICAL, 1, low, margin),), nearer
 
 
-def judge_claim(claim: ClaimName, rows: Sequence[Row], config: JudgeConfig) -> Verdict:
+def judge_claim(
+    claim: ClaimName, rows: Sequence[Row], config: JudgeConfig, absent: str = "scores were not given"
+) -> Verdict:
     """The verdict on a claim from its rows, in the order in which they are tested.
 
-    A claim of which an endpoint is missing is undecided, whatever the others show. One without rows is not judged.
+    A claim of which an endpoint is missing is undecided, whatever the others show. One without rows is not judged, for
+    the reason that `absent` gives.
     """
     if not rows:
-        return Verdict(claim, "not judged", (), f"{'weights' if claim == 'C4' else 'scores'} were not given")
+        return Verdict(claim, "not judged", (), absent)
     stated = _sequence(families(claim, config.margin), rows)
     reached = sum(bool(each.words) for each in stated)
     stopped = _why(rows[reached]) if reached < len(rows) else ""

@@ -66,8 +66,8 @@ def positive(
         return Control(
             POSITIVE,
             1.0,
-            reason=f"half of a pool of {len(networks)} networks is too few for deep ensembles of {size}; it takes "
-            f"{2 * (size + 1)}",
+            reason=f"a pool of {len(networks)} networks is too small to set deep ensembles of {size} from its one half "
+            f"against the other; it takes {2 * (size + 1)}",
         )
     how = {"score": score} if score else {"sets": {config.primary.set_name}}
     first, second = networks[::2], networks[1::2]

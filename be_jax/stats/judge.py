@@ -116,8 +116,8 @@ def _judged(name: str, samples: Samples, checked: Sequence[Control], config: Jud
     verdicts: list[Verdict] = [
         judge_claim("C1", quality, config),
         judge_claim("C2", quality, config),
-        judge_claim("C3", functions, config),
-        judge_claim("C4", of_weights, config),
+        judge_claim("C3", functions, config, "one network has no members to compare"),
+        judge_claim("C4", of_weights, config, _why_no_weights(name, samples)),
     ]
     if kept := _kept_back(name, samples, checked):
         verdicts = [withheld(verdict, *kept) for verdict in verdicts]
@@ -137,6 +137,12 @@ def _judged(name: str, samples: Samples, checked: Sequence[Control], config: Jud
         equivalents(own, samples.curve, samples.scales) if samples.curve else {},
         {sample.factor: sample.units for sample in (own, single, deep)},
     )
+
+
+def _why_no_weights(name: str, samples: Samples) -> str:
+    if name in samples.references:
+        return "one network has no members to compare"
+    return "its members have no weights of their own to compare" if samples.weights else "weights were not measured"
 
 
 def _kept_back(name: str, samples: Samples, checked: Sequence[Control]) -> tuple[Decision, str] | None:

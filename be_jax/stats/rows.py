@@ -91,6 +91,9 @@ def _missing(endpoint: Endpoint, **samples: Sample) -> Row | None:
     return Row(endpoint, reason=f"{endpoint} is missing ({', '.join(lacking)})", missing=True)
 
 
+NOT_FINITE = "a score is not finite: a label has probability 0, or a prediction variance 0; smooth the predictions"
+
+
 def _row(endpoint: Endpoint, part: Statistic, whole: Statistic, config: JudgeConfig, none: str, negative: str) -> Row:
     contrast = part - whole
     few = [f"{count} {factor}" for factor, count in contrast.units.items() if count < config.min_units]
@@ -98,7 +101,7 @@ def _row(endpoint: Endpoint, part: Statistic, whole: Statistic, config: JudgeCon
         return Row(endpoint, reason=f"needs at least {config.min_units} of each, got {' and '.join(few)}")
     numbers = [part.whole, whole.whole, *part.without.values(), *whole.without.values()]
     if not all(np.isfinite(each).all() for each in numbers):
-        return Row(endpoint, reason="a score is not finite")
+        return Row(endpoint, reason=NOT_FINITE)
     if abs(whole.value) < ROUNDING:
         return Row(endpoint, reason=none)
     position = ratio(part, whole, config.confidence)

@@ -170,12 +170,22 @@ def _train(study: Study, score: Score) -> list[RunRecord]:
     records: list[RunRecord] = []
     with progress_bars() as progress:
         sets = functools.cache(functools.partial(study.evaluation_sets, progress))
+        whole = progress.add_task(
+            "whole study", total=sum(_work(method, len(method.seeds)) for method in study.methods)
+        )
         for method in study.methods:
             count = len(method.seeds)
             size = seeds_at_once(count, execution.together, execution.spread, len(execution.devices))
             for start in range(0, count, size):
-                records += _train_group(study, method, method.seeds[start : start + size], sets, progress, score)
+                group = method.seeds[start : start + size]
+                records += _train_group(study, method, group, sets, progress, score)
+                progress.advance(whole, _work(method, len(group)))
     return records
+
+
+def _work(method: Planned, seeds: int) -> int:
+    """About in proportion to the time that so many runs take."""
+    return seeds * method.ensemble.train_members * method.train.epochs
 
 
 def _train_group(
