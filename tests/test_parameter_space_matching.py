@@ -12,7 +12,7 @@ from test_parameter_space import ENSEMBLES, LABELS, NETWORK, X, trained
 
 import be_jax
 from be_jax import parameter_space as space
-from be_jax.nn.models import LeNet, WideResNet, cifar_resnet
+from be_jax.nn.models import LeNet, ViT, WideResNet, cifar_resnet
 
 
 class Residual(nn.Module):
@@ -141,6 +141,13 @@ def test_units_that_cannot_change_places_are_named(relu_first):
     network = trained(model.init)
     with pytest.raises(ValueError, match=r"in Normalised: it is another function when the 8 units of .*Dense_1/kernel"):
         space.match(model, network, network, X)
+
+
+@pytest.mark.slow
+def test_heads_of_attention_cannot_change_places_and_indices_are_no_units():
+    model = ViT(patch=3, width=8, depth=1, heads=2, mlp_width=8)
+    with pytest.raises(ValueError, match=r"in ViT: it is another function when the 8 units of patches/kernel.* more"):
+        space.hidden_units(model, model.init(jax.random.key(0), X), X)
 
 
 def test_units_that_are_normalised_together_may_change_places():

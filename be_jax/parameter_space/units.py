@@ -172,7 +172,8 @@ def _reached_by(model: nn.Module, network: Variables, x: jax.Array) -> dict[Path
     for layer, nudge in units.items():
         moved = push({**units, layer: random.normal(size=nudge.shape).astype(nudge.dtype)})
         for place, movement in zip([*called, _LOGITS], moved, strict=True):
-            if np.any(np.asarray(movement) != 0):
+            is_number = movement.dtype != jax.dtypes.float0  # and no index, as an embedding takes
+            if is_number and np.any(np.asarray(movement) != 0):
                 reached[place].add(layer)
     return reached
 
@@ -187,7 +188,8 @@ def _check(model: nn.Module, network: Variables, x: jax.Array, units: Sequence[U
         except ValueError:  # an array does not run over so many units
             after = np.full_like(logits, np.nan)
         if not np.allclose(after, logits, rtol=1e-3, atol=1e-4 * np.abs(logits).max()):
-            names = ", ".join("/".join(place.path[1:]) for place in group.places)
+            paths = ["/".join(place.path[1:]) for place in group.places]
+            names = ", ".join(paths[:8]) + f" and {len(paths) - 8} more" * (len(paths) > 8)
             raise ValueError(
                 f"hidden units cannot be matched in {type(model).__name__}: it is another function when the "
                 f"{group.size} units of {names} change places"
