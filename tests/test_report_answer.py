@@ -1,5 +1,6 @@
 """The answer: true of the data, readable, and never a verdict from noise."""
 
+import dataclasses
 import re
 
 import pytest
@@ -106,6 +107,10 @@ def test_endpoints_that_point_different_ways_are_mixed_by_name():
 def test_the_next_endpoint_is_named():
     judged, config = judged_by((-0.2, 0.3), (0.2, 1.4), (0.0, 0.1))
     assert "(1 of 3 endpoints; the next, test accuracy, is open)" in headline("A", judged, config)
+    first, second, *rest = judged.rows
+    lacking = dataclasses.replace(second, missing=True)
+    judged = dataclasses.replace(judged, rows=(first, lacking, *rest))
+    assert "(1 of 3 endpoints; the next, test accuracy, was not measured)" in headline("A", judged, config)
     assert claim_sentence("A", judged, judged.verdicts[0]).startswith(
         "C1, A is worse than a deep ensemble: supported (the interval of test accuracy leaves it open). worse than a"
     )

@@ -85,7 +85,7 @@ def headline(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
     said = [f"{words} in {listed(list(map(short_title, ends)))}" for words, ends in verdict.words.items()]
     mixed = len({each.direction for each in verdict.stated} - {0}) > 1
     opening = f"Mixed for {name}: it is" if mixed else f"{name} is"
-    return f"{opening} {', and '.join(said)} ({how_far(verdict)}): {recovered}."
+    return f"{opening} {', and '.join(said)} ({how_far(judged, verdict)}): {recovered}."
 
 
 def recovery(row: Row) -> str:
@@ -96,12 +96,15 @@ def recovery(row: Row) -> str:
     return text if row.position.bounded else f"{text}; {row.reason}"
 
 
-def how_far(verdict: Verdict) -> str:
+def how_far(judged: MethodJudgement, verdict: Verdict) -> str:
     """How many endpoints of a claim are decided, and what the next one lacks."""
     count, reached = len(verdict.stated), verdict.reached
     if reached == count:
         return f"all {count} endpoints"
-    return f"{reached} of {count} endpoints; the next, {short_title(verdict.stated[reached].endpoint)}, is open"
+    following = verdict.stated[reached].endpoint
+    row = judged.row(*following)
+    why = "was not measured" if row is not None and row.missing else "is open"
+    return f"{reached} of {count} endpoints; the next, {short_title(following)}, {why}"
 
 
 def _open(row: Row) -> str:
