@@ -6,7 +6,6 @@ saves, reports progress, and ends when no seed is running. Of several hosts each
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -15,7 +14,8 @@ import numpy as np
 
 from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
-from be_jax.parallel import DATA_AXIS, Spread, agreed, devices_of_hosts, each_its_rows, on_devices, replicate
+from be_jax.epochs import of_seeds, resident_epoch, streamed_epoch
+from be_jax.parallel import DATA_AXIS, Spread, agreed, devices_of_hosts, on_devices, replicate
 from be_jax.runs import RunFolder
 from be_jax.train import (
     STOPPED,
@@ -27,7 +27,6 @@ from be_jax.train import (
     RunState,
     is_running,
     make_trainer,
-    over_seeds,
 )
 
 VALIDATION_CHUNK = 1000
@@ -51,6 +50,7 @@ def fit(
     augment: Augment | None = None,
     devices: Sequence[jax.Device] | None = None,
     spread: Spread = "batch",
+    resident: bool = True,
     save_every_s: float = 30.0,
     on_epoch: OnEpoch = lambda *_: None,
 ) -> dict[int, RunState]:
@@ -68,6 +68,8 @@ def fit(
       augment: see `be_jax.train.make_trainer`.
       devices: devices to train on, of all hosts; all of them by default.
       spread: whether they share each batch, or each trains its own seeds.
+      resident: whether the training set is put on the devices whole, or stays where it is (it may be a map of a file)
+        and is sent there some steps at a time. Results are the same.
       save_every_s: seconds between checkpoints. One is saved at the end in any case.
       on_epoch: called after each epoch with the state and metrics of all seeds (leading axis: seeds). The next epoch
         reuses the state's buffers: keep none of it.
@@ -85,18 +87,22 @@ def fit(
     config.check_fits(examples=len(labels), members=ensemble.train_members, devices=shares, cycles=ensemble.cycles)
     axis_name = DATA_AXIS if spread == "batch" else None
     trainer = make_trainer(ensemble, config, len(labels), preprocess, axis_name, augment)
-    of_seeds = partial(_of_seeds, seeds=len(folders), devices=len(devices), spread=spread)
-    run_epoch = on_devices(of_seeds(trainer.epoch, num_shared=3), devices, num_args=5, donate=(1,))
-    run_fit = on_devices(of_seeds(trainer.fit, num_shared=1), devices, num_args=3)
+    run_epoch = (
+        resident_epoch(trainer, len(folders), devices, spread)
+        if resident
+        else streamed_epoch(trainer, config, len(folders), devices, spread)
+    )
+    run_fit = on_devices(of_seeds(trainer.fit, 2, 1, len(folders), len(devices), spread), devices, num_args=3)
 
     seeds = jnp.asarray(list(folders), jnp.uint32)
-    state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None)))(seeds, images[:1])
+    state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None)))(seeds, np.asarray(images[:1]))
     state = _resume(state, folders)
     saved_epochs = np.array(state.epoch)
-    data = (images, labels, pad(*validation, VALIDATION_CHUNK, multiple_of=shares))
+    held_out = pad(*validation, VALIDATION_CHUNK, multiple_of=shares)
     some = np.linspace(0, len(labels) - 1, min(len(labels), FITTED_EXAMPLES)).astype(int)
     fitted = pad(images[some], labels[some], VALIDATION_CHUNK, multiple_of=shares)
-    state, seeds, data, fitted = replicate((state, seeds, data, fitted), devices)
+    state, seeds, held_out, fitted = replicate((state, seeds, held_out, fitted), devices)
+    data = (*(replicate(train, devices) if resident else train), held_out)
     fit_every = max(1, config.epochs // FITTED_TIMES)
 
     last_save = time.monotonic()
@@ -120,15 +126,6 @@ def fit(
             last_save = time.monotonic()
     _save(folders, saved_epochs, state)
     return {seed: _of_seed(state, i) for i, seed in enumerate(folders)}
-
-
-def _of_seeds(
-    function: Callable[..., Any], num_shared: int, seeds: int, devices: int, spread: Spread
-) -> Callable[..., Any]:
-    """A trainer's function for all seeds as one: of every device together, or of each device's own seeds."""
-    if spread == "batch":
-        return over_seeds(function, seeds, num_shared)
-    return each_its_rows(over_seeds(function, -(-seeds // devices), num_shared), seeds, num_rowed=2)
 
 
 def pad(images: np.ndarray, labels: np.ndarray, chunk: int, *, multiple_of: int = 1) -> Padded:

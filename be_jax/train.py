@@ -80,7 +80,9 @@ class Trainer(NamedTuple):
     `fit(seed, state, data) -> Fit`, which says of a set, such as the training set without augmentation, how well
     members have learned it.
 
-    `images [n, ...]` and `labels [n]` are the whole training set, of which a step sees `rows` (see `epoch_order`).
+    `images [n, ...]` and `labels [n]` are the whole training set, of which a step sees `rows` (see `epoch_order`). An
+    epoch is `order(seed, epoch)`, the rows of its steps, then the steps, then `close(seed, state, train, losses,
+    validation)`, which takes what they have trained and the loss of each.
     """
 
     init: Callable[[jax.Array, jax.Array], RunState]
@@ -90,6 +92,8 @@ class Trainer(NamedTuple):
     ]
     epoch: Callable[[jax.Array, RunState, jax.Array, jax.Array, Padded], tuple[RunState, EpochMetrics]]
     fit: Callable[[jax.Array, RunState, Padded], Fit]
+    order: Callable[[jax.Array, jax.Array], jax.Array]
+    close: Callable[[jax.Array, RunState, State, jax.Array, Padded], tuple[RunState, EpochMetrics]]
 
 
 def make_trainer(
@@ -179,16 +183,17 @@ def make_trainer(
         updates, opt_state = optimizer.update(grads, state.opt_state, state.weights)
         return State(optax.apply_updates(state.weights, updates), statistics, opt_state), member_loss
 
+    def order(seed: jax.Array, epoch: jax.Array) -> jax.Array:
+        return epoch_order(key_for(seed, Purpose.ORDER, epoch), num_examples, steps, members, config)
+
     def train_epoch(
         seed: jax.Array, epoch: jax.Array, state: State, images: jax.Array, labels: jax.Array
     ) -> tuple[State, jax.Array]:
-        order = epoch_order(key_for(seed, Purpose.ORDER, epoch), num_examples, steps, members, config)
-
         def body(state: State, slot: tuple[jax.Array, jax.Array]) -> tuple[State, jax.Array]:
             index, rows = slot
             return step(seed, epoch * steps + index, state, images, labels, rows)
 
-        return jax.lax.scan(body, state, (jnp.arange(steps), order))
+        return jax.lax.scan(body, state, (jnp.arange(steps), order(seed, epoch)))
 
     def mean_over(
         data: Padded, seed: jax.Array, epoch: jax.Array, state: State, score: Callable[[jax.Array, jax.Array], Any]
@@ -221,24 +226,23 @@ def make_trainer(
     def epoch(
         seed: jax.Array, run: RunState, images: jax.Array, labels: jax.Array, validation: Padded
     ) -> tuple[RunState, EpochMetrics]:
-        state, losses = train_epoch(seed, run.epoch, run.train, images, labels)
+        return close(seed, run, *train_epoch(seed, run.epoch, run.train, images, labels), validation)
+
+    def close(
+        seed: jax.Array, run: RunState, state: State, losses: jax.Array, validation: Padded
+    ) -> tuple[RunState, EpochMetrics]:
         validation_nll, validation_accuracy = mean_over(validation, seed, run.epoch, state, of_mixture)
         after = _after_epoch(run, state, losses, validation_nll, config, cycles)
         running = is_running(run, config)
         after = jax.tree.map(lambda new, old: jnp.where(running, new, old), after, run)
         return after, EpochMetrics(losses.mean(), validation_nll, validation_accuracy)
 
-    return Trainer(init, step, epoch, fit)
+    return Trainer(init, step, epoch, fit, order, close)
 
 
 def is_running(run: RunState, config: TrainConfig) -> jax.Array:
     """Whether this run still changes."""
     return (run.status == RUNNING) & (run.epoch < config.epochs)
-
-
-def over_seeds(function: Callable[..., Any], num_seeds: int, num_shared: int) -> Callable[..., Any]:
-    """`function(seed, state, *shared)` for seeds `[s]` and states `[s, ...]` at once."""
-    return vmap_unless_one(function, (0, 0, *(None,) * num_shared), num_seeds)
 
 
 def vmap_unless_one(function: Callable[..., Any], in_axes: Sequence[int | None], size: int) -> Callable[..., Any]:

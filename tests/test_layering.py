@@ -13,7 +13,7 @@ PACKAGE = ROOT / "be_jax"
 RANKS = [
     ("_lazy", "command_line", "files", "identity", "npz", "provenance", "metrics", "config", "keys"),
     ("nn", "ensemble", "construct", "methods", "cost"),
-    ("batches", "likelihood", "steps", "optim", "repulsion", "train", "parallel"),
+    ("batches", "likelihood", "steps", "optim", "repulsion", "train", "parallel", "epochs"),
     (
         *("scores", "checkpoint", "runs", "results", "data", "evaluate", "fit", "pool", "parameter_space"),
         *("stats", "study", "report"),

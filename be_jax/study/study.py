@@ -42,12 +42,14 @@ class Execution:
         convolutions, which become grouped ones).
       num_devices: local devices of every host to use; all where it is not given.
       spread: whether devices share each batch ("batch"), or each trains networks of its own ("networks").
+      resident: whether the training set is on the devices whole, or sent there some steps at a time.
       save_every_s: seconds between checkpoints.
     """
 
     together: bool = True
     num_devices: int | None = None
     spread: Spread = "batch"
+    resident: bool = True
     save_every_s: float = 30.0
 
     def __post_init__(self) -> None:
@@ -217,6 +219,7 @@ def _train_group(
         together=study.execution.together,
         devices=study.execution.devices,
         spread=study.execution.spread,
+        resident=study.execution.resident,
         save_every_s=study.execution.save_every_s,
         on_epoch=on_epoch,
         score=score,

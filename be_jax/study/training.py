@@ -52,6 +52,7 @@ def run_method(
     together: bool = True,
     devices: Sequence[jax.Device] | None = None,
     spread: Spread = "batch",
+    resident: bool = True,
     save_every_s: float = 30.0,
     on_epoch: OnEpoch = lambda *_: None,
     score: Score = score_predictions,
@@ -72,6 +73,7 @@ def run_method(
       together: train all new seeds in one program, or one after the other (with `spread="networks"`, one per device).
       devices: devices to use, of all hosts; all of them by default.
       spread: whether devices share each batch, or each trains its own seeds.
+      resident: whether the training set is on the devices whole; see `be_jax.fit.fit`.
       save_every_s: seconds between checkpoints.
       on_epoch: see `be_jax.fit.fit`.
       score: from a run's predictions to `{set: {metric: value}}`.
@@ -102,6 +104,7 @@ def run_method(
                 augment=augment,
                 devices=devices,
                 spread=spread,
+                resident=resident,
                 save_every_s=save_every_s,
                 on_epoch=on_epoch,
             )

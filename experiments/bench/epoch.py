@@ -22,11 +22,12 @@ from rich import print_json
 
 from be_jax import batch_ensemble, models
 from be_jax.config import TrainConfig
+from be_jax.epochs import resident_epoch
 from be_jax.files import write_atomically
 from be_jax.fit import pad
-from be_jax.parallel import DATA_AXIS, on_devices, replicate
+from be_jax.parallel import DATA_AXIS, replicate
 from be_jax.study import environment
-from be_jax.train import make_trainer, over_seeds
+from be_jax.train import make_trainer
 from experiments.mnist import preprocess
 
 NUM_IMAGES = 60_000
@@ -57,7 +58,7 @@ def make_epoch(num_seeds: int):  # type: ignore[no-untyped-def]
     devices = jax.local_devices()[:1]
     seeds = jnp.arange(num_seeds, dtype=jnp.uint32)
     state = jax.jit(jax.vmap(trainer.init, (0, None)))(seeds, images[:1])
-    run = on_devices(over_seeds(trainer.epoch, num_seeds, num_shared=3), devices, num_args=5, donate=(1,))
+    run = resident_epoch(trainer, num_seeds, devices, "batch")
     seeds, state, *data = replicate((seeds, state, images, labels, pad(images[:1000], labels[:1000], 1000)), devices)
 
     def one_more() -> None:
