@@ -21,6 +21,26 @@ def check_images(images: np.ndarray, what: str) -> None:
     check_unit_range(images, what)
 
 
+def check_numbers(examples: np.ndarray, what: str) -> None:
+    """Checks that ``examples`` of any kind are ``[n, ...]``, not empty, and finite numbers.
+
+    Raises:
+      ValueError: no axis beside that of examples, an empty set, NaN or infinite values.
+      TypeError: no numbers.
+    """
+    if examples.ndim < 2 or 0 in examples.shape:
+        hint = "; one number for each example needs an axis: x[:, None]" if examples.ndim == 1 else ""
+        raise ValueError(f"{what} examples must have shape [n, ...] and not be empty, got {list(examples.shape)}{hint}")
+    if not (np.issubdtype(examples.dtype, np.number) or examples.dtype == bool):
+        raise TypeError(f"{what} examples must be numbers, got {examples.dtype}; encode text as integer tokens")
+    if np.issubdtype(examples.dtype, np.floating) and not np.isfinite(examples).all():
+        bad = ~np.isfinite(examples).reshape(len(examples), -1).all(axis=1)
+        raise ValueError(
+            f"{what} examples have NaN or infinite values in {bad.sum()} of {len(bad)}, the first at index "
+            f"{np.argmax(bad)}; remove or repair them"
+        )
+
+
 def check_shape(shape: tuple[int, ...], what: str) -> None:
     """Raises ValueError unless ``shape`` is a ``[n, h, w, ch]`` that is not empty."""
     if len(shape) != 4:

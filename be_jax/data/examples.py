@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
-from be_jax.data.checks import check_images, check_labels
+from be_jax.data.checks import check_images, check_labels, check_numbers
 from be_jax.data.fingerprint import fingerprint
 
 
 class Examples(NamedTuple):
-    """Images and their labels.
+    """Images, or examples of another kind, and their labels.
 
     Attributes:
-      images: ``[n, h, w, ch]``, uint8, or float32 in [0, 1].
+      images: ``[n, h, w, ch]``, uint8, or float32 in [0, 1]; of another kind ``[n, ...]``, integers or float32.
       labels: ``[n]``, int32.
     """
 
@@ -27,16 +27,18 @@ class Examples(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class StudyData:
-    """The sets of one study. The arrays are made read-only; images of all sets have one shape ``[h, w, ch]``.
+    """The sets of one study. The arrays are made read-only; examples of all sets have one shape.
 
     Attributes:
       name: of the data set, for reports.
       train, validation, test: disjoint labelled sets.
       ood: out-of-distribution images ``[n, h, w, ch]`` by name.
       num_classes: labels are in ``0..num_classes - 1``.
+      are_images: whether examples are checked to be images; otherwise they may be any numbers ``[n, ...]``, such as
+        rows of a table or tokens of a text.
 
     Raises:
-      ValueError or TypeError: anything :mod:`be_jax.data.checks` refuses, or images of different shapes.
+      ValueError or TypeError: anything :mod:`be_jax.data.checks` refuses, or examples of different shapes.
     """
 
     name: str
@@ -45,12 +47,16 @@ class StudyData:
     test: Examples
     ood: Mapping[str, np.ndarray]
     num_classes: int
+    are_images: bool = True
 
     def __post_init__(self) -> None:
         for part in ("train", "validation", "test"):
-            examples = checked_examples(*getattr(self, part), num_classes=self.num_classes, what=part)
+            images, labels = getattr(self, part)
+            examples = checked_examples(images, labels, self.num_classes, part, self.are_images)
             object.__setattr__(self, part, Examples(*map(_read_only, examples)))
-        ood = {name: _read_only(_checked_images(images, f"ood {name!r}")) for name, images in self.ood.items()}
+        ood = {
+            name: _read_only(_checked(images, f"ood {name!r}", self.are_images)) for name, images in self.ood.items()
+        }
         object.__setattr__(self, "ood", types.MappingProxyType(ood))
         others = {
             "validation": self.validation.images,
@@ -59,14 +65,15 @@ class StudyData:
         }
         for name, images in others.items():
             if images.shape[1:] != self.image_shape:
+                kind, cure = ("images", " [h, w, ch]") if self.are_images else ("examples", "")
                 raise ValueError(
-                    f"train images have shape {list(self.image_shape)} but {name} images {list(images.shape[1:])}; "
-                    "resize or convert them to one shape [h, w, ch]"
+                    f"train {kind} have shape {list(self.image_shape)} but {name} {kind} {list(images.shape[1:])}; "
+                    f"resize or convert them to one shape{cure}"
                 )
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """``(h, w, ch)``."""
+        """``(h, w, ch)``, or of examples of another kind."""
         return self.train.images.shape[1:]
 
     def fingerprint(self) -> str:
@@ -85,9 +92,11 @@ class StudyData:
         return f"{self.name} ({shape} {self.train.images.dtype}, {self.num_classes} classes): {', '.join(sizes)}"
 
 
-def checked_examples(images: ArrayLike, labels: ArrayLike, *, num_classes: int, what: str) -> Examples:
+def checked_examples(
+    images: ArrayLike, labels: ArrayLike, num_classes: int, what: str, are_images: bool = True
+) -> Examples:
     """Checks a labelled set (see :mod:`be_jax.data.checks`) and gives it the dtypes of :class:`Examples`."""
-    images, labels = _checked_images(images, what), np.asarray(labels)
+    images, labels = _checked(images, what, are_images), np.asarray(labels)
     check_labels(labels, len(images), num_classes, what)
     return Examples(images, labels.astype(np.int32, copy=False))
 
@@ -168,22 +177,24 @@ def from_arrays(
     validation_fraction: float = 0.1,
     name: str = "arrays",
     seed: int = 0,
+    are_images: bool = True,
 ) -> StudyData:
     """A study on your own arrays; the validation set is split off the training set, stratified by class.
 
     Args:
-      train_images, test_images: ``[n, h, w, ch]``, uint8 or float in [0, 1].
+      train_images, test_images: ``[n, h, w, ch]``, uint8 or float in [0, 1]; of another kind ``[n, ...]``.
       train_labels, test_labels: ``[n]``, integers in ``0..num_classes - 1``.
       num_classes: number of classes.
       ood: out-of-distribution images ``[n, h, w, ch]`` by name.
       validation_fraction: of the training set, in (0, 1).
       name: for reports.
       seed: of the split.
+      are_images: see :class:`StudyData`.
 
     Raises:
       ValueError or TypeError: see :class:`StudyData`; or a fraction that leaves a set empty.
     """
-    train = checked_examples(train_images, train_labels, num_classes=num_classes, what="train")
+    train = checked_examples(train_images, train_labels, num_classes, "train", are_images)
     count = len(train.labels)
     validation_size = round(validation_fraction * count) if 0 < validation_fraction < 1 else 0
     if not 0 < validation_size < count:
@@ -192,15 +203,15 @@ def from_arrays(
             f"got {validation_fraction}"
         )
     train, validation = split(train, (count - validation_size, validation_size), seed=seed)
-    test = checked_examples(test_images, test_labels, num_classes=num_classes, what="test")
+    test = checked_examples(test_images, test_labels, num_classes, "test", are_images)
     ood_images = {key: np.asarray(images) for key, images in (ood or {}).items()}
-    return StudyData(name, train, validation, test, ood_images, num_classes)
+    return StudyData(name, train, validation, test, ood_images, num_classes, are_images)
 
 
-def _checked_images(images: ArrayLike, what: str) -> np.ndarray:
-    images = np.asarray(images)
-    check_images(images, what)
-    return images if images.dtype == np.uint8 else images.astype(np.float32, copy=False)
+def _checked(examples: ArrayLike, what: str, are_images: bool) -> np.ndarray:
+    examples = np.asarray(examples)
+    (check_images if are_images else check_numbers)(examples, what)
+    return examples.astype(np.float32, copy=False) if np.issubdtype(examples.dtype, np.floating) else examples
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

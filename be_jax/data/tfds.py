@@ -145,7 +145,7 @@ def load_split(name: str, split: str, data_dir: str | os.PathLike[str] | None = 
         files = [str(file) for file in builder.info.splits[split].filepaths]
         raise _damaged(name, files, error) from error
     images, labels = (from_all_hosts(rows, count) for rows in (images, labels))
-    return checked_examples(images, labels, num_classes=features["label"].num_classes, what=f"{name} {split}")
+    return checked_examples(images, labels, features["label"].num_classes, f"{name} {split}")
 
 
 def _builder(name: str, data_dir: str | os.PathLike[str] | None) -> Any:

@@ -1,0 +1,102 @@
+"""A study of a user's own, of a table or a text: trained, judged, measured and reported as any other."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import be_jax
+from be_jax.config import TrainConfig
+from be_jax.data import from_arrays
+from be_jax.evaluate import EvaluationSet
+from be_jax.run import conclude
+from be_jax.study import Execution, Planned, Study
+
+pytestmark = pytest.mark.slow
+
+RANDOM = np.random.default_rng(0)
+N, TESTED = 200, 60
+
+
+class OfRows(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(nn.relu(nn.Dense(8)(x)))
+
+
+class OfTokens(nn.Module):
+    @nn.compact
+    def __call__(self, tokens):
+        return nn.Dense(3)(nn.relu(nn.Dense(8)(nn.Embed(20, 6)(tokens).mean(1))))
+
+
+def rows(count):
+    x = RANDOM.normal(size=(count, 5))
+    return x, np.argmax(x[:, :3], axis=1)
+
+
+def tokens(count):
+    x = RANDOM.integers(0, 20, (count, 7))
+    return x, np.minimum((x < 5).sum(1), 2)
+
+
+KINDS = {"table": (OfRows(), rows), "text": (OfTokens(), tokens)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    epochs: int = 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("resident", [True, False])
+def test_it_is_a_study_as_any_other(tmp_path, kind, resident):
+    model, draw = KINDS[kind]
+    (x, y), (test_x, test_y), (ood, _) = draw(N), draw(TESTED), draw(TESTED)
+    data = from_arrays(x, y, test_x, test_y, num_classes=3, ood={"other": ood}, name=kind, are_images=False)
+    train = TrainConfig(epochs=3, batch_size=20, milestones=())
+    seeds = (1000, 1001, 1002)
+    copies = be_jax.methods.find("copies")
+    study = Study(
+        name=kind,
+        folder=tmp_path / kind,
+        data=data,
+        methods=(
+            Planned("single", be_jax.single(model), train, tuple(range(6))),
+            Planned("batch_ensemble", be_jax.batch_ensemble(model, 2, init="normal"), train, seeds),
+            Planned("copies", be_jax.batch_ensemble(model, 2, init="ones"), copies.trained_with(train), seeds),
+        ),
+        members=2,
+        preprocess=lambda x: x if jnp.issubdtype(x.dtype, jnp.integer) else x * 0.5,
+        evaluation_sets=lambda _: {
+            "validation": EvaluationSet(*data.validation),
+            "test": EvaluationSet(*data.test),
+            "ood/other": EvaluationSet(data.ood["other"], None),
+        },
+        config=Config(),
+        execution=Execution(num_devices=1, resident=resident),
+    )
+    result, judgement = conclude(study, "tests")
+    assert {run.method for run in result.runs} == {"single", "batch_ensemble", "copies"}
+    assert kind in result.data
+    assert judgement.method("batch_ensemble").row("test", "nll_scaled") is not None
+    assert (study.folder / "weights.json").exists()
+    assert kind in (study.folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda x: x[:, 0], ValueError, r"train examples must have shape \[n, ...\] .* x\[:, None\]"),
+        (lambda x: x.astype(str), TypeError, "encode text as integer tokens"),
+        (lambda x: np.where(x > 2, np.nan, x), ValueError, "NaN or infinite values in"),
+    ],
+)
+def test_what_is_no_table_is_refused(change, error, message):
+    x, y = rows(N)
+    with pytest.raises(error, match=message):
+        from_arrays(change(x), y, x, y, num_classes=3, are_images=False)
+    with pytest.raises(ValueError, match=r"images must have shape \[n, h, w, ch\]"):
+        from_arrays(x, y, x, y, num_classes=3)
