@@ -9,6 +9,9 @@ them writes. What a process decides by itself (a clock, a file) is agreed on fir
 """
 
 import dataclasses
+import os
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -36,6 +39,7 @@ class Hosts:
       num_processes: how many there are, with `coordinator_address`.
       process_id: of this one, 0 to num_processes - 1, with `coordinator_address`.
       heartbeat_timeout_s: seconds after which a silent process counts as dead, and all others end with an error.
+      start_timeout_s: seconds within which all must have come, and exchanged something once.
     """
 
     detect: bool = False
@@ -43,24 +47,50 @@ class Hosts:
     num_processes: int | None = None
     process_id: int | None = None
     heartbeat_timeout_s: int = 100
+    start_timeout_s: int = 300
 
     def __post_init__(self) -> None:
         given = {name: getattr(self, name) for name in ("coordinator_address", "num_processes", "process_id")}
         missing = [name for name, value in given.items() if value is None]
         if missing and len(missing) < len(given):
             raise ConfigError(f"hosts need coordinator_address, num_processes and process_id together; got {given}")
-        check(self.heartbeat_timeout_s >= 1, "heartbeat_timeout_s", self.heartbeat_timeout_s, "an integer >= 1")
+        for name in ("heartbeat_timeout_s", "start_timeout_s"):
+            check(getattr(self, name) >= 1, name, getattr(self, name), "an integer >= 1")
 
 
 def connect(hosts: Hosts) -> None:
-    """Joins the other processes, if there are to be any; before anything else is asked of jax."""
+    """Joins the other processes, if there are to be any; before anything else is asked of jax.
+
+    A process that has not exchanged anything with the others within `start_timeout_s` ends with an error and status 1.
+    """
     if hosts.detect or hosts.coordinator_address is not None:
         jax.distributed.initialize(
             hosts.coordinator_address,
             hosts.num_processes,
             hosts.process_id,
+            initialization_timeout=hosts.start_timeout_s,
             heartbeat_timeout_seconds=hosts.heartbeat_timeout_s,
         )
+        _exchange_once(hosts.start_timeout_s)
+
+
+def _exchange_once(timeout_s: float) -> None:
+    """The first collective, which on CPUs (gloo) has been seen to wait forever in one of two processes."""
+    exchanged = threading.Event()
+
+    def exchange() -> None:
+        wait_for_hosts("all are there")
+        exchanged.set()
+
+    threading.Thread(target=exchange, daemon=True).start()
+    if not exchanged.wait(timeout_s):
+        print(
+            f"error: process {jax.process_index()} of {jax.process_count()} has exchanged nothing with the others in "
+            f"{timeout_s:g} s. Start all of them anew: a run goes on from its checkpoints",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(1)  # no exception ends a collective that waits, and none would let jax shut down
 
 
 def is_first_host() -> bool:

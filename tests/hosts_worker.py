@@ -1,17 +1,21 @@
 """One of the processes of `test_hosts.py`: trains with the others, saves and restores with them, writes what it got.
 
 python tests/hosts_worker.py FOLDER EPOCHS [PORT PROCESS_ID [DIES_AFTER]]
+
+One that dies after epoch -1 joins the others, and then does nothing.
 """
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import jax
 import numpy as np
 
 import be_jax
+from be_jax import parallel
 from be_jax.config import TrainConfig
 from be_jax.evaluate import make_predict
 from be_jax.fit import fit
@@ -28,7 +32,10 @@ LABELS = rng.integers(0, 10, COUNT).astype(np.int32)
 
 def main(port: str = "", process_id: str = "0", dies_after: str = "") -> None:
     if port:
-        connect(Hosts(False, f"127.0.0.1:{port}", num_processes=2, process_id=int(process_id), heartbeat_timeout_s=20))
+        silent = dies_after == "-1"
+        if silent:
+            parallel.wait_for_hosts = lambda _: time.sleep(1000)
+        connect(Hosts(False, f"127.0.0.1:{port}", 2, int(process_id), 20, start_timeout_s=40 if silent else 15))
     share = share_of_host(COUNT)
     images = from_all_hosts(IMAGES[share.start : share.stop], COUNT)
     ensemble = be_jax.batch_ensemble(LeNet(), 2)

@@ -47,28 +47,18 @@ def outputs(*processes, timeout=240):
             process.communicate()
 
 
-def run_pair(folder, epochs, dies_after=(), attempts=3):
-    """Two processes of two devices each: their folder, the processes and outputs.
-
-    On a CPU about one pair in eight waits forever in its first collective (gloo; BUILD_NOTES), and is started anew. One
-    that has trained an epoch is not.
-    """
-    for attempt in range(attempts):
-        port, own = free_port(), folder / f"attempt_{attempt}"
-        pair = start(own, 2, epochs, port, 0), start(own, 2, epochs, port, 1, *dies_after)
-        try:
-            return own, pair, outputs(*pair, timeout=90)
-        except subprocess.TimeoutExpired:
-            if attempt == attempts - 1 or RunFolder(own, {"test": 1}).epochs():
-                raise
-    raise AssertionError
+def run_pair(folder, epochs, dies_after=()):
+    """Two processes of two devices each: their folder, the processes and outputs."""
+    port = free_port()
+    pair = start(folder, 2, epochs, port, 0), start(folder, 2, epochs, port, 1, *dies_after)
+    return folder, pair, outputs(*pair)
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     """What two processes of two devices each saw, and one process of four."""
     folder = tmp_path_factory.mktemp("hosts")
-    two, pair, printed = run_pair(folder, epochs=1)
+    two, pair, printed = run_pair(folder / "two", epochs=1)
     alone = start(folder / "one", 4, 1)
     for process, output in zip((*pair, alone), printed + outputs(alone), strict=True):
         assert process.returncode == 0, output
@@ -88,6 +78,12 @@ def test_each_process_has_all_images_and_all_predictions(outcome):
     assert first["images"].shape == second["images"].shape == (32, 16, 16, 1)
     assert first["log_probs"].shape == (2, 32, 10)
     np.testing.assert_allclose(np.exp(one["log_probs"]).sum(-1), 1, rtol=1e-5)
+
+
+def test_a_process_that_waits_for_a_silent_one_ends_with_an_error(tmp_path):
+    _, (waiting, _), (output, _) = run_pair(tmp_path, 1, dies_after=(-1,))
+    assert waiting.returncode == 1
+    assert "error: process 0 of 2 has exchanged nothing with the others in 15 s. Start all of them anew" in output
 
 
 def test_a_process_that_dies_ends_the_other_and_leaves_the_checkpoint_whole(tmp_path):
