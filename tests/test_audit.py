@@ -121,7 +121,7 @@ def test_a_pool_of_networks_in_one_file_or_in_many(groups):
     judged = pooled.judgement.method("mine")
     assert judged.units == {"seeds of mine": 3, "networks": 4}
     assert {worth.largest for worth in judged.equivalents.values()} == {3}
-    assert pooled.judgement.controls[1].reason.startswith("half of a pool of 4 networks is too few")
+    assert pooled.judgement.controls[1].reason.startswith("a pool of 4 networks is too small")
 
 
 def test_copies_of_one_network_are_worth_one_and_have_no_diversity(groups):
