@@ -5,11 +5,12 @@ The MNIST study, with every method of `be_jax.methods` that fits its network and
 ensembles of 16. What a method is worth is the number of independent networks whose deep ensemble scores alike; what it
 costs is counted and timed as `experiments.cost` does. The line of deep ensembles is the price of the real thing.
 
-    python -m experiments.zoo                                                # 4,000 images that ship: 15 minutes
+    python -m experiments.zoo                                                # 4,000 images that ship
     python -m experiments.zoo --preset full --data-dir ~/tensorflow_datasets # all 60,000 images: hours
     python -m experiments.zoo --method my_module:my_method                   # and a method of yours
 
-A method of yours is a `be_jax.methods.Method`, a row as those of the table: `experiments/CONTRIBUTING.md` has one.
+A method of yours is a `be_jax.methods.Method`, a row as those of the table; the tutorial
+`experiments/notebooks/06_add_a_method.ipynb` makes one.
 Ends as every study, and with `zoo.json` and two figures in the run folder. Interrupt it at any moment: the same command
 goes on from there.
 """
