@@ -41,6 +41,7 @@ from experiments import (
     tabular_report,
     toy_figures,
     weights_report,
+    zoo_report,
 )
 from experiments.ablation import SETTINGS
 
@@ -64,6 +65,7 @@ RECORDS = {
     "tabular": tabular_report,
     "toy": toy_figures,
     "diversity": diversity_report,
+    "zoo": zoo_report,
 }
 """Experiments of one file, by its name, with what writes their page."""
 
