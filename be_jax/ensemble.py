@@ -183,8 +183,7 @@ class Ensemble:
         """Log-probabilities in nats, float32 `[m, b, c]`, of every member for `x [b, ...]`.
 
         Raises:
-          ValueError: MC dropout without `key`; `x` does not fit the variables; the model does not return logits of two
-            or more classes.
+          ValueError: MC dropout without `key`; as in `apply`; the model returns no logits of two or more classes.
         """
         if self.samples_at_prediction and key is None:
             raise ValueError("mc_dropout draws its members at prediction: call predict(variables, x, key)")
@@ -245,10 +244,8 @@ class Ensemble:
             own = stream in self.per_member or (stream == "fast" and bool(self.per_member))
             rngs[stream] = jax.random.split(stream_key, self.members) if own else stream_key
         args, kwargs = mode_arguments(self.model, train=False)
-        if trained is not None and self.members > 1 and self.is_per_member("params"):
-            checks.warn_of_copies(self.members)
         if trained is not None:
-            checks.warn_of_lost_training(self.lift)
+            checks.warn_of_start(self.lift, self.members if self.is_per_member("params") else 1)
         trained = getattr(self.model, "trained", None) if trained is None else trained
         given = None if trained is None else jax.tree.map(jnp.asarray, unfreeze(dict(trained)))
 

@@ -58,15 +58,6 @@ def check_trained(trained: Mapping[str, Any], plain: Mapping[str, Any]) -> None:
         )
 
 
-def warn_of_copies(members: int) -> None:
-    """Warns that members of a deep ensemble start as copies of one trained network."""
-    warnings.warn(
-        f"all {members} members start as copies of the trained network, and stay copies unless they see examples of "
-        "their own (x_per_member) or draw dropout masks; batch_ensemble and last_layer spread members around it",
-        stacklevel=4,
-    )
-
-
 def check_variables(variables: Any) -> None:
     """Raises ValueError unless these are collections by name, with the model's parameters among them."""
     if not isinstance(variables, Mapping) or "params" not in variables:
@@ -77,18 +68,20 @@ def check_variables(variables: Any) -> None:
         )
 
 
-def warn_of_lost_training(lift: Lift) -> None:
-    """Warns where a trained network does not survive the start of its members: at multipliers of mean 0."""
-    lost = {
-        init.name
-        for field in ("init", "init_r", "init_s")
-        for _, init in getattr(lift.fast, field, ())
-        if not init.mean
-    }
-    if lost:
+def warn_of_start(lift: Lift, copies: int) -> None:
+    """Warns of what becomes of a trained network: all `copies` of it stay one, or multipliers of mean 0 undo it."""
+    if copies > 1:
         warnings.warn(
-            f"members start from {', '.join(sorted(lost))}, which multiplies the trained kernels by numbers of mean 0: "
-            "what the network has learned is lost. Start as copies, init='ones', or spread around it, "
+            f"all {copies} members start as copies of the trained network, and stay copies unless they see examples of "
+            "their own (x_per_member) or draw dropout masks; last_layer, and batch_ensemble from "
+            "be_jax.fast_init.normal(0.1), spread members around it",
+            stacklevel=4,
+        )
+    inits = [init for field in ("init", "init_r", "init_s") for _, init in getattr(lift.fast, field, ())]
+    if lost := sorted({init.name for init in inits if not init.mean}):
+        warnings.warn(
+            f"members start from {', '.join(lost)}, which multiplies the trained kernels by numbers of mean 0: what "
+            "the network has learned is lost. Start as copies, init='ones', or spread around it, "
             "be_jax.fast_init.normal(0.1)",
             stacklevel=4,
         )
