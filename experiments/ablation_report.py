@@ -6,7 +6,7 @@ from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
 from be_jax.results import StudyResult
 from be_jax.stats import Endpoint, Interval, Judgement
 from be_jax.stats.controls import NEGATIVE
-from experiments.ablation import SETTINGS
+from experiments.ablation_settings import SETTINGS
 from experiments.small_report import MEASURES, bar, looks, name_of
 
 VIEWS = {"test nll_scaled": (-1.5, 1.5), "test accuracy": (-1.5, 1.5), "test root_epistemic": (0.0, 2.0)}

@@ -22,7 +22,6 @@ import rich
 import tyro
 
 from be_jax.config import check
-from be_jax.data import Examples, StudyData
 from be_jax.files import seed_folder
 from be_jax.metrics import disentanglement_error
 from be_jax.npz import read_npz
@@ -33,6 +32,7 @@ from be_jax.stats.controls import EPISTEMIC_ROUNDING
 from be_jax.study import Study, run_study
 from experiments import command_line, disentanglement_report, small
 from experiments.common import use_compilation_cache
+from experiments.label_noise import with_noise
 
 METHODS = ("copies", "mc_dropout", "batch_ensemble", "batch_ensemble_sign")
 KINDS = ("error", "aleatoric", "epistemic")
@@ -76,22 +76,6 @@ class Config(small.Config):
     def by_size(self) -> list[Place]:
         """Ever fewer images, without noise."""
         return [(size, 0.0) for size in reversed(self.sizes)]
-
-
-def noisy(labels: np.ndarray, noise: float, seed: int, num_classes: int) -> np.ndarray:
-    """Labels of which each is replaced, with probability `noise`, by a random class; a function of the seed."""
-    random = np.random.default_rng([seed, 1])
-    replaced = random.random(labels.shape) < noise
-    return np.where(replaced, random.integers(num_classes, size=labels.shape), labels).astype(labels.dtype)
-
-
-def with_noise(data: StudyData, noise: float) -> StudyData:
-    """The study with noise in the labels of every set."""
-    train, validation, test = (
-        Examples(images, noisy(labels, noise, seed, data.num_classes))
-        for seed, (images, labels) in enumerate((data.train, data.validation, data.test))
-    )
-    return dataclasses.replace(data, train=train, validation=validation, test=test)
 
 
 def make_study(config: Config, place: Place) -> Study:

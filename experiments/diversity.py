@@ -14,7 +14,6 @@ Ends with `diversity.json` and a figure in the run folder. Methods that were fin
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ import rich
 import tyro
 from rich.progress import Progress
 
-from be_jax import Ensemble, deep_ensemble, metrics
+from be_jax import deep_ensemble
 from be_jax.config import check
 from be_jax.data import StudyData
 from be_jax.ensemble import Variables
@@ -33,7 +32,6 @@ from be_jax.files import write_atomically
 from be_jax.fit import fit
 from be_jax.identity import differences
 from be_jax.keys import Purpose, key_for
-from be_jax.parameter_space import kernel_similarity
 from be_jax.results import DEEP_ENSEMBLE, SINGLE
 from be_jax.runs import RunError, RunFolder
 from be_jax.stats.judgement import as_json
@@ -41,11 +39,9 @@ from be_jax.study import Planned
 from be_jax.study.progress import progress_bars
 from experiments import command_line, diversity_report, mnist, small
 from experiments.common import use_compilation_cache
+from experiments.diversity_scores import scorer
 
 METHODS = (SINGLE, "batch_ensemble", "batch_ensemble_sign", "mc_dropout", "copies")
-
-Score = Callable[[Variables], Mapping[str, jax.Array]]
-"""Of the variables of all runs, `[s, ...]`: scores by name, `[s]`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,33 +70,6 @@ class Config(small.Config):
         doubled = (2**k for k in range(self.train.epochs.bit_length()))
         wanted = {0, *doubled, *self.train.milestones, self.train.epochs}
         return sorted(epoch for epoch in wanted if epoch <= self.train.epochs)
-
-
-def scorer(ensemble: Ensemble, seeds: tuple[int, ...], data: StudyData, count: int) -> Score:
-    """Scores of runs of an ensemble: how good its members are, alone and together, and how far apart."""
-    (ood,) = data.ood.values()
-    x, out = (mnist.preprocess(jnp.asarray(images[:count])) for images in (data.test.images, ood))
-    labels = jnp.asarray(data.test.labels[:count])
-
-    @jax.jit
-    @jax.vmap
-    def score(variables: Variables, seed: jax.Array) -> dict[str, jax.Array]:
-        key = key_for(seed, Purpose.PREDICT)
-        test, far = (ensemble.predict(variables, each, key=key) for each in (x, out))
-        scores = {
-            "test nll": metrics.nll(metrics.mixture(test), labels).mean(),
-            "test nll alone": jax.vmap(lambda one: metrics.nll(one, labels))(test).mean(),
-        }
-        for name, log_probs in (("test", test), ("ood", far)):
-            scores[f"{name} epistemic"] = metrics.decompose(log_probs).epistemic.mean()
-            scores[f"{name} disagreement"] = metrics.disagreement(log_probs).mean()
-        if ensemble.per_member:
-            layers = kernel_similarity(ensemble, variables).values()
-            scores["kernel_distance"] = jnp.stack([layer.distance for layer in layers]).mean()
-        return scores
-
-    numbers = jnp.asarray(seeds, jnp.uint32)
-    return lambda variables: score(variables, numbers)
 
 
 def follow(method: Planned, data: StudyData, config: Config, progress: Progress) -> dict[str, list[list[float]]]:

@@ -43,7 +43,7 @@ from experiments import (
     weights_report,
     zoo_report,
 )
-from experiments.ablation import SETTINGS
+from experiments.ablation_settings import SETTINGS
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "results"

@@ -11,7 +11,7 @@ from be_jax.report.columns import percent
 from be_jax.report.methods import styles
 from be_jax.report.words import control_outcome
 from be_jax.stats import Interval
-from experiments.ablation import SETTINGS
+from experiments.ablation_settings import SETTINGS
 
 MEASURES = {
     "test nll_scaled": "gain, test NLL (temperature-scaled)",

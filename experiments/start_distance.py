@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from be_jax.stats import Interval, Judgement
-from experiments.ablation import COSINE, SETTINGS
+from experiments.ablation_settings import COSINE, SETTINGS
 from experiments.diversity_report import position
 from experiments.small_report import interval
 

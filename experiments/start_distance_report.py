@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from be_jax.report.figures.illustration import new_figure, tidy
-from experiments.ablation import SETTINGS
+from experiments.ablation_settings import SETTINGS
 from experiments.small_report import table
 from experiments.start_distance import Point, fitted, only_start
 

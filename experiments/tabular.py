@@ -13,32 +13,30 @@ Ends with `tabular.json` in the run folder.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import rich
 import tyro
 from rich.progress import Progress
 
 from be_jax import deep_ensemble, methods, models
-from be_jax.audit import regression_scores
 from be_jax.config import TrainConfig, check
 from be_jax.ensemble import Ensemble
-from be_jax.likelihood import CATEGORICAL, GAUSSIAN, gaussian
+from be_jax.likelihood import CATEGORICAL, GAUSSIAN
 from be_jax.results import COPIES, SINGLE_WIDE
-from be_jax.scores import score_predictions
-from be_jax.stats import Control, Endpoint, JudgeConfig, Judgement, Sample, Samples, Scores, gain_row, judge, of_seeds
+from be_jax.stats import Control, Endpoint, JudgeConfig, Judgement, Samples, gain_row, judge
 from be_jax.stats.config import MIN_UNITS
 from be_jax.stats.controls import POSITIVE
 from be_jax.study.progress import progress_bars
 from experiments import command_line, small, tabular_report
 from experiments.common import check_chosen, use_compilation_cache
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
+from experiments.tabular_scores import Predicted, sample, scores_of, single_networks
 from experiments.together import outputs_of, train_together
 
 METHODS = ("mc_dropout", "batch_ensemble", "batch_ensemble_sign", SINGLE_WIDE, COPIES)
@@ -52,20 +50,6 @@ NUMBERS = JudgeConfig(
     quality=(Endpoint("test", "nll_scaled"), Endpoint("test", "crps_scaled"), Endpoint("test", "rmse")),
     functions=(Endpoint("test", "spread_of_means"),),
 )
-
-Outputs = np.ndarray
-"""Of one run: logits, or means and log-variances, `[m, b, o]`."""
-
-
-class Predicted(NamedTuple):
-    """Outputs of every split, `[s, m, b, o]`."""
-
-    validation: np.ndarray
-    test: np.ndarray
-
-    def members(self, which: slice) -> "Predicted":
-        """Of some members."""
-        return Predicted(self.validation[:, which], self.test[:, which])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,39 +91,6 @@ def predicted(
     outputs = jax.jit(jax.vmap(partial(outputs_of, ensemble)))
     seeds = np.asarray(config.seeds, np.uint32)
     return Predicted(*(np.asarray(outputs(variables, seeds, x)) for x in (rows.train.validation_x, rows.test_x)))
-
-
-def scores_of(dataset: Dataset, rows: Split, outputs: Predicted) -> list[dict[str, float]]:
-    """Scores on the test rows of every split, with those at the temperature, or the scale, of its validation rows."""
-    return [
-        _score(dataset, {"validation": (v, vy), "test": (t, ty)})
-        for v, vy, t, ty in zip(outputs.validation, rows.train.validation_y, outputs.test, rows.test_y, strict=True)
-    ]
-
-
-def _score(dataset: Dataset, sets: Mapping[str, tuple[Outputs, np.ndarray]]) -> dict[str, float]:
-    if dataset.num_classes:
-        arrays = {f"{name}/log_probs": np.asarray(jax.nn.log_softmax(outputs)) for name, (outputs, _) in sets.items()}
-        return dict(score_predictions(arrays | {f"{name}/labels": y for name, (_, y) in sets.items()})["test"])
-    arrays = {f"{name}/targets": y for name, (_, y) in sets.items()}
-    for name, (outputs, _) in sets.items():
-        mean, variance = gaussian(jnp.asarray(outputs))
-        arrays |= {f"{name}/mean": np.asarray(mean), f"{name}/variance": np.asarray(variance)}
-    return regression_scores.score_predictions(arrays)["test"]
-
-
-def sample(scores: list[dict[str, float]]) -> Sample:
-    """Of one method, over splits, which all methods share."""
-    runs: list[Scores] = [{("test", metric): np.array([value]) for metric, value in run.items()} for run in scores]
-    return of_seeds(runs, "splits")
-
-
-def single_networks(dataset: Dataset, rows: Split, pool: Predicted, members: int) -> list[dict[str, float]]:
-    """Means over the members of the deep ensemble, each alone."""
-    alone = [scores_of(dataset, rows, pool.members(slice(k, k + 1))) for k in range(members)]
-    return [
-        {name: float(np.mean([run[name] for run in runs])) for name in runs[0]} for runs in zip(*alone, strict=True)
-    ]
 
 
 def judged(config: Config, name: str, progress: Progress) -> Judgement:

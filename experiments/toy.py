@@ -13,36 +13,26 @@ Ends with `toy.json` and two figures in the run folder.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import rich
 import tyro
 
-from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, metrics, models, single
+from be_jax import Ensemble, batch_ensemble, deep_ensemble, fast_init, mc_dropout, models, single
 from be_jax.config import TrainConfig, check
 from be_jax.construct import full_rank
-from be_jax.parameter_space import kernel_similarity
 from be_jax.study.progress import progress_bars
 from experiments import command_line, small
 from experiments.common import use_compilation_cache
-from experiments.together import SeedData, outputs_of, train_together
 from experiments.toy_figures import draw_surfaces, draw_sweep, to_markdown
+from experiments.toy_plane import CLASSES, POINTS, Surfaces, by_region, draw_data, gaussians
+from experiments.toy_training import train_and_measure
 
-CLASSES, POINTS, RADIUS, STD = 5, 40, 5.0, 1.0
-EXTENT = 20.0  # of the plane that is drawn
-NEAR, FAR = 2.0, 10.0  # at most, and at least so many standard deviations from the nearest centre
 MODEL = models.MLP(features=(50,), num_classes=CLASSES)
 TRAIN = TrainConfig(epochs=60, batch_size=32, milestones=(), weight_decay=0.0)
-MEASURES = ("total", "epistemic", "disagreement")
-
-Surfaces = np.ndarray
-"""Total entropy, mutual information (nats) and disagreement at each point of the grid: `[3, points]`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,31 +67,6 @@ class Config:
         check(fits, "sweep_members", self.sweep_members, f"integers from 2 to members={self.members}")
 
 
-def gaussians(seed: int, points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """`points` of each class: inputs `[n, 2]` and labels `[n]`."""
-    labels = np.repeat(np.arange(CLASSES, dtype=np.int32), points)
-    noise = np.random.default_rng(seed).normal(scale=STD, size=(len(labels), 2))
-    return (centres()[labels] + noise).astype(np.float32), labels
-
-
-def centres() -> np.ndarray:
-    """Means of the classes, `[5, 2]`."""
-    angles = 2 * np.pi * np.arange(CLASSES) / CLASSES + np.pi / 2
-    return RADIUS * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-
-
-def grid(resolution: int) -> np.ndarray:
-    """Points of [-20, 20]^2, row by row from the lower left: `[resolution^2, 2]`."""
-    line = np.linspace(-EXTENT, EXTENT, resolution, dtype=np.float32)
-    return np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-
-
-def draw_data(seeds: Sequence[int]) -> SeedData:
-    """Training points of each seed, and as many others to score on."""
-    train, held_out = zip(*((gaussians(seed), gaussians(seed + 1_000_000)) for seed in seeds), strict=True)
-    return SeedData(*(np.stack(arrays) for arrays in (*zip(*train, strict=True), *zip(*held_out, strict=True))))
-
-
 def methods(config: Config) -> dict[str, Ensemble]:
     """The ensembles whose surfaces are drawn, in that order."""
     m = config.members
@@ -116,78 +81,6 @@ def methods(config: Config) -> dict[str, Ensemble]:
     }
 
 
-def measure(outputs: jax.Array) -> jax.Array:
-    """The three measures at each point: logits `[m, b, c]` -> `[3, b]`."""
-    log_probs = jax.nn.log_softmax(outputs)
-    split = metrics.decompose(log_probs)
-    return jnp.stack([split.total, split.epistemic, metrics.disagreement(log_probs)])
-
-
-def run_of(
-    ensembles: Sequence[Ensemble],
-    config: Config,
-    data: SeedData,
-    sizes: Sequence[int],
-    on_epoch: Callable[[], None],
-    **changes: Any,
-) -> tuple[list[list[list[Surfaces]]], list[dict[str, Any]]]:
-    """Trains ensembles of one structure, and measures their first `size` members, for each size.
-
-    Args:
-      ensembles: what to train.
-      config: seeds, protocol and grid.
-      data: of every seed.
-      sizes: numbers of members.
-      on_epoch: called after each epoch.
-      changes: of the training protocol.
-
-    Returns:
-      Surfaces by size, ensemble and seed; of each ensemble, by seed, NLL and accuracy of all members on held-out points
-      and the mean distance of two members' kernels, layer by layer.
-    """
-    train = dataclasses.replace(config.train, **changes)
-    if ensembles[0].per_member >= {"params"}:
-        train = dataclasses.replace(train, batch_mode="independent")
-    state, scores = train_together(ensembles, train, config.seeds, data, on_epoch=on_epoch)
-    points = grid(config.resolution)
-
-    @jax.jit
-    def surfaces(variables: Any, seed: jax.Array) -> list[jax.Array]:
-        outputs = outputs_of(ensembles[0], variables, seed, points)
-        return [measure(outputs[:size]) for size in sizes]
-
-    seeds = range(len(config.seeds))
-    by_run = [[jax.tree.map(lambda a, e=e, s=s: a[e, s], state.kept) for s in seeds] for e in range(len(ensembles))]
-    measured = [[surfaces(run, jnp.uint32(config.seeds[s])) for s, run in enumerate(runs)] for runs in by_run]
-    by_size = [[[np.asarray(run[i]) for run in runs] for runs in measured] for i in range(len(sizes))]
-    nll, accuracy = np.asarray(scores.validation_nll), np.asarray(scores.validation_accuracy)
-    quality = [
-        {"nll": nll[e].tolist(), "accuracy": accuracy[e].tolist(), "kernel_distance": distances(ensembles[e], runs)}
-        for e, runs in enumerate(by_run)
-    ]
-    return by_size, quality
-
-
-def distances(ensemble: Ensemble, runs: Sequence[Any]) -> list[list[float]]:
-    """Mean relative distance of two members' kernels by layer and seed; empty where members have no weights of their
-    own.
-    """
-    if not ensemble.per_member:
-        return []
-    of_runs = [[float(layer.distance) for layer in kernel_similarity(ensemble, run).values()] for run in runs]
-    return np.transpose(of_runs).tolist()  # type: ignore[no-any-return]
-
-
-def by_region(surfaces: Sequence[Surfaces], resolution: int) -> dict[str, dict[str, list[float]]]:
-    """Mean of each measure near the data and far from them, a value for each seed: `{region: {measure: [s]}}`."""
-    distance = np.linalg.norm(grid(resolution)[:, None] - centres()[None], axis=-1).min(1) / STD
-    regions = {"near": distance <= NEAR, "far": distance >= FAR}
-    return {
-        region: {measure: [float(each[i, inside].mean()) for each in surfaces] for i, measure in enumerate(MEASURES)}
-        for region, inside in regions.items()
-    }
-
-
 def run(config: Config) -> tuple[dict[str, Any], dict[str, Surfaces]]:
     """Trains everything; returns the record of the result, and the surfaces of each method for the first seed."""
     data = draw_data(config.seeds)
@@ -196,6 +89,7 @@ def run(config: Config) -> tuple[dict[str, Any], dict[str, Surfaces]]:
     of_methods: list[dict[str, Any]] = []
     sweep: list[dict[str, Any]] = []
     regions = partial(by_region, resolution=config.resolution)
+    trained = partial(train_and_measure, seeds=config.seeds, data=data, resolution=config.resolution)
     with progress_bars() as progress:
 
         def bar(name: str) -> Callable[[], None]:
@@ -204,9 +98,9 @@ def run(config: Config) -> tuple[dict[str, Any], dict[str, Surfaces]]:
 
         for name, ensemble in methods(config).items():
             sizes = config.sweep_members if name == "deep_ensemble" else ()
-            changes = {"fast_learning_rate_multiplier": 0.0} if name == "copies" else {}
-            measured = run_of([ensemble], config, data, (ensemble.members, *sizes), bar(name), **changes)
-            (of_all, *of_sizes), (quality,) = measured
+            still = {"fast_learning_rate_multiplier": 0.0} if name == "copies" else {}
+            train = dataclasses.replace(config.train, **still)  # type: ignore[arg-type]
+            (of_all, *of_sizes), (quality,) = trained([ensemble], train, (ensemble.members, *sizes), bar(name))
             drawn[name] = of_all[0][0]
             of_methods.append({"method": name, **regions(of_all[0]), **quality})
             for members, (surfaces,) in zip(sizes, of_sizes, strict=True):
@@ -214,7 +108,7 @@ def run(config: Config) -> tuple[dict[str, Any], dict[str, Surfaces]]:
         for members in config.sweep_members:
             ensembles = [batch_ensemble(MODEL, members, init=init) for init in inits]
             shown = bar(f"{len(inits)} starts, {members} members")
-            (of_inits,), qualities = run_of(ensembles, config, data, (members,), shown)
+            (of_inits,), qualities = trained(ensembles, config.train, (members,), shown)
             for init, surfaces, quality in zip(inits, of_inits, qualities, strict=True):
                 sweep.append({"init": init.name, "members": members, **regions(surfaces), **quality})
     found = {"methods": of_methods, "sweep": sweep}

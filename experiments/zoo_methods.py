@@ -6,7 +6,7 @@ from be_jax import batch_ensemble, lora_ensemble, models
 from be_jax.ensemble import Ensemble
 from be_jax.methods import TABLE, Method, Options, Style
 from be_jax.nn.fast_init import normal, std_of_cosine
-from experiments.ablation import COSINE
+from experiments.ablation_settings import COSINE
 
 LAYERS = {models.MLP: ("Dense_0", ("Dense_2", "Dense_3")), models.LeNet: ("Conv_0", ("Dense_*",))}
 """Of each network that the zoo knows, the first layer and the last ones."""

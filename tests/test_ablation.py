@@ -14,7 +14,7 @@ from be_jax.stats import Interval, Judgement, MethodJudgement, Row
 from be_jax.stats.claims import Verdict
 from be_jax.stats.controls import Control
 from experiments import ablation, ablation_report, small, start_distance, start_distance_report
-from experiments.ablation import SETTINGS
+from experiments.ablation_settings import SETTINGS
 
 
 def test_a_setting_differs_in_its_start_or_in_its_training():

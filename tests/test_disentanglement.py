@@ -10,6 +10,7 @@ from be_jax.study import Execution
 from experiments import disentanglement as experiment
 from experiments import disentanglement_report as report
 from experiments import small
+from experiments.label_noise import noisy
 
 pytestmark = pytest.mark.slow
 
@@ -27,11 +28,11 @@ TINY = experiment.Config(
 
 def test_noise_replaces_as_many_labels_as_said():
     labels = np.arange(10_000) % 10
-    changed = experiment.noisy(labels, 0.5, seed=3, num_classes=10) != labels
+    changed = noisy(labels, 0.5, seed=3, num_classes=10) != labels
     assert changed.mean() == pytest.approx(0.45, abs=0.02), "a tenth of the random classes is the right one"
-    assert (experiment.noisy(labels, 0.0, 3, 10) == labels).all()
-    assert (experiment.noisy(labels, 0.5, 3, 10) == experiment.noisy(labels, 0.5, 3, 10)).all()
-    assert (experiment.noisy(labels, 0.5, 3, 10) != experiment.noisy(labels, 0.5, 4, 10)).any()
+    assert (noisy(labels, 0.0, 3, 10) == labels).all()
+    assert (noisy(labels, 0.5, 3, 10) == noisy(labels, 0.5, 3, 10)).all()
+    assert (noisy(labels, 0.5, 3, 10) != noisy(labels, 0.5, 4, 10)).any()
 
 
 def test_a_repeated_image_keeps_its_one_label_and_every_set_has_noise():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from be_jax.config import ConfigError
-from experiments import small, tabular, tabular_report
+from experiments import small, tabular, tabular_report, tabular_scores
 from experiments.tabular_data import LOADERS, Dataset, load, split
 
 pytestmark = pytest.mark.slow
@@ -69,12 +69,12 @@ def test_a_single_network_is_the_mean_of_its_pool_and_the_mixture_is_better():
     dataset = load("wine")
     rows = split(dataset, (0, 1))
     random = np.random.default_rng(0)
-    outputs = tabular.Predicted(
+    outputs = tabular_scores.Predicted(
         *(random.normal(size=(2, 3, y.shape[1], 3)) for y in (rows.train.validation_y, rows.test_y))
     )
-    alone = tabular.single_networks(dataset, rows, outputs, 3)
-    together = tabular.scores_of(dataset, rows, outputs)
-    one = tabular.scores_of(dataset, rows, outputs.members(slice(0, 1)))
+    alone = tabular_scores.single_networks(dataset, rows, outputs, 3)
+    together = tabular_scores.scores_of(dataset, rows, outputs)
+    one = tabular_scores.scores_of(dataset, rows, outputs.members(slice(0, 1)))
     for of_single, of_all, of_first in zip(alone, together, one, strict=True):
         assert of_all["nll"] < of_single["nll"], "Jensen's inequality"
         assert of_single["nll"] != of_first["nll"]

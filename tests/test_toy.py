@@ -8,7 +8,7 @@ import pytest
 from be_jax import batch_ensemble
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.nn.fast_init import normal
-from experiments import small, toy
+from experiments import small, toy, toy_plane
 from experiments.together import train_together
 from experiments.toy_figures import draw_surfaces, draw_sweep, to_markdown
 
@@ -31,15 +31,15 @@ def outcome():
 
 
 def test_gaussians_are_around_their_centres():
-    x, y = toy.gaussians(0, points=4000)
+    x, y = toy_plane.gaussians(0, points=4000)
     means = np.stack([x[y == k].mean(0) for k in range(5)])
-    np.testing.assert_allclose(means, toy.centres(), atol=0.1)
-    np.testing.assert_allclose(np.linalg.norm(toy.centres(), axis=1), 5)
+    np.testing.assert_allclose(means, toy_plane.centres(), atol=0.1)
+    np.testing.assert_allclose(np.linalg.norm(toy_plane.centres(), axis=1), 5)
     np.testing.assert_allclose(x[y == 0].std(0), 1, atol=0.1)
 
 
 def test_held_out_points_are_others():
-    data = toy.draw_data((1, 2))
+    data = toy_plane.draw_data((1, 2))
     assert data.x.shape == data.validation_x.shape == (2, 200, 2)
     assert not np.isin(data.x[0], data.validation_x[0]).any()
     assert (data.x[0] != data.x[1]).all()
@@ -47,11 +47,11 @@ def test_held_out_points_are_others():
 
 def test_regions():
     """A surface that is 1 within four standard deviations of the nearest centre and 0 elsewhere."""
-    distance = np.linalg.norm(toy.grid(81)[:, None] - toy.centres()[None], axis=-1).min(1)
+    distance = np.linalg.norm(toy_plane.grid(81)[:, None] - toy_plane.centres()[None], axis=-1).min(1)
     surface = np.stack([distance < 4] * 3).astype(float)
-    regions = toy.by_region([surface], 81)
-    assert regions["near"] == {key: [1.0] for key in toy.MEASURES}
-    assert regions["far"] == {key: [0.0] for key in toy.MEASURES}
+    regions = toy_plane.by_region([surface], 81)
+    assert regions["near"] == {key: [1.0] for key in toy_plane.MEASURES}
+    assert regions["far"] == {key: [0.0] for key in toy_plane.MEASURES}
 
 
 def test_every_method_has_its_surfaces(outcome):
@@ -85,7 +85,7 @@ def test_members_are_as_far_apart_as_their_kernels(outcome):
 
 def test_the_record_and_the_figures_are_written(outcome, tmp_path):
     config, result, drawn = outcome
-    figures = {"toy": draw_surfaces(result, drawn, toy.gaussians(1)), "toy_sweep": draw_sweep(result)}
+    figures = {"toy": draw_surfaces(result, drawn, toy_plane.gaussians(1)), "toy_sweep": draw_sweep(result)}
     small.save(result, tmp_path, figures)
     saved = json.loads((tmp_path / "toy.json").read_text())
     assert len(saved["sweep"]) == len(TINY["sweep_stds"]) + 2
@@ -99,7 +99,7 @@ def test_the_record_and_the_figures_are_written(outcome, tmp_path):
 
 def test_runs_together_are_those_alone():
     """Two starts by two seeds in one program, and each by itself."""
-    config, data = TINY["train"], toy.draw_data((1, 2))
+    config, data = TINY["train"], toy_plane.draw_data((1, 2))
     ensembles = [batch_ensemble(toy.MODEL, 2, init=normal(std)) for std in (0.1, 0.5)]
     together, _ = train_together(ensembles, config, (1, 2), data)
     for e, ensemble in enumerate(ensembles):

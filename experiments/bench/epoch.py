@@ -10,8 +10,8 @@ CPU cores: a ratio of at most 0.40 (`experiments/results/bench_epoch.json`).
 
 import dataclasses
 import json
-import subprocess
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import jax
@@ -28,6 +28,7 @@ from be_jax.fit import pad
 from be_jax.parallel import DATA_AXIS, replicate
 from be_jax.study import environment
 from be_jax.train import make_trainer
+from experiments.bench.peer import Peer
 from experiments.mnist import preprocess
 
 NUM_IMAGES = 60_000
@@ -77,46 +78,23 @@ def seconds_of(function) -> float:  # type: ignore[no-untyped-def]
     return time.perf_counter() - start
 
 
-class TorchLoop:
-    """The PyTorch loop in a process of its own, which trains an epoch on request and answers with its seconds."""
-
-    def __init__(self, python: Path) -> None:
-        script = Path(__file__).with_name("epoch_torch.py")
-        self._process = subprocess.Popen(
-            [str(python), str(script), str(NUM_IMAGES)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def epoch(self) -> float:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        print("epoch", file=self._process.stdin, flush=True)
-        seconds = self._process.stdout.readline()
-        if not seconds:
-            raise RuntimeError("the PyTorch loop ended early; does that Python have torch?")
-        return float(seconds)
-
-    def close(self) -> None:
-        self._process.communicate()
-
-
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     ours = make_epoch(config.num_seeds)
     compile_seconds = seconds_of(ours)
-    torch_loop = TorchLoop(config.torch_python) if config.torch_python else None
     ours_seconds, torch_seconds = [], []
-    for _ in range(config.rounds):
-        ours_seconds.append(seconds_of(ours) / config.num_seeds)
-        if torch_loop:
-            torch_seconds.append(torch_loop.epoch())
+    with Peer(config.torch_python, "epoch_torch.py", str(NUM_IMAGES)) if config.torch_python else nullcontext() as peer:
+        for _ in range(config.rounds):
+            ours_seconds.append(seconds_of(ours) / config.num_seeds)
+            if peer:
+                torch_seconds.append(peer.seconds("epoch"))
     result = {
         "seconds_per_epoch_and_seed": round(float(np.median(ours_seconds)), 3),
         "num_seeds": config.num_seeds,
         "first_call_seconds": round(compile_seconds, 1),
         **environment(),
     }
-    if torch_loop:
-        torch_loop.close()
+    if torch_seconds:
         ratios = np.divide(ours_seconds, torch_seconds)
         result |= {
             "torch_seconds_per_epoch": round(float(np.median(torch_seconds)), 3),

@@ -1,0 +1,44 @@
+"""The other side of a benchmark: a script in a process of its own, under another Python, that is timed on request."""
+
+import subprocess
+from pathlib import Path
+from typing import Self
+
+
+class Peer:
+    """A script beside this file that reads what to do, a line each, and answers with its seconds.
+
+    Args:
+      python: interpreter that has what the script needs.
+      script: its file name.
+      *args: given to it.
+    """
+
+    def __init__(self, python: Path, script: str, *args: str) -> None:
+        self._script = script
+        self._process = subprocess.Popen(
+            [str(python), str(Path(__file__).with_name(script)), *args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def seconds(self, request: str) -> float:
+        """Of what `request` names.
+
+        Raises:
+          RuntimeError: the script ended, which it says why on the terminal.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(request, file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self._script} ended early; does that Python have what it imports?")
+        return float(answer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
