@@ -1,12 +1,14 @@
 """The convolution's own gradients against XLA's: every stride, padding and size, in a program and in a loop."""
 
 import re
+from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 from be_jax.nn import conv
 
@@ -35,6 +37,53 @@ def test_gradients_are_those_of_xla(padding, strides, kernel_size, size):
         *both(normal(0, (images, *size, channels)), normal(1, (*kernel_size, channels, 4))), strict=True
     ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=2e-5 * float(jnp.abs(theirs).max()))
+
+
+@pytest.fixture(params=["small kernel", "kernel that outgrows the cache"])
+def kernel_in_cache(request, monkeypatch):
+    if request.param != "small kernel":
+        monkeypatch.setattr(conv, "LARGE_KERNEL", 0)
+        monkeypatch.setattr(conv, "FEW_PATCHES", 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("image", "kernel", "options"),
+    [
+        ((7, 9, 3), (3, 3, 3, 4), {}),
+        ((8, 8, 3), (1, 1, 3, 4), {}),
+        ((7, 5, 1), (3, 3, 1, 1), {}),
+        ((5, 5, 1), (2, 3, 1, 2), {"padding": "VALID"}),
+        ((8, 7, 3), (3, 3, 3, 4), {"window_strides": (2, 2)}),
+        ((9, 8, 2), (3, 3, 2, 2), {"window_strides": (1, 2), "padding": ((0, 2), (1, 0))}),
+        ((8, 8, 2), (3, 3, 2, 2), {"rhs_dilation": (2, 2)}),
+        ((8, 8, 2), (3, 3, 2, 2), {"lhs_dilation": (2, 1), "padding": ((1, 1), (1, 1))}),
+        ((7, 7, 4), (3, 3, 2, 4), {"feature_group_count": 2}),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("kernel_in_cache")
+def test_gradients_are_those_of_float64_differences(image, kernel, options):
+    options = {"window_strides": (1, 1), "padding": "SAME", "dimension_numbers": conv.NHWC} | options
+    function = partial(conv.conv_general_dilated, **options)
+    with jax.enable_x64(True):
+        x, kernel = (jax.random.normal(jax.random.key(0), shape, jnp.float64) for shape in ((3, *image), kernel))
+        check_grads(function, (x, kernel), order=2, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_kernel_that_outgrows_the_cache_is_the_same_convolution():
+    x, kernel = normal(0, (32, 4, 4, 342)), normal(1, (3, 3, 342, 342)) / 50
+    assert kernel.size >= conv.LARGE_KERNEL
+    compiled = jax.jit(conv.conv2d).lower(x, kernel).compile()
+    assert " convolution(" not in compiled.as_text()
+    assert " convolution(" in jax.jit(conv.conv2d).lower(x[:1], kernel).compile().as_text()
+    for mine, theirs in zip(
+        gradients(conv.conv2d, x, kernel),
+        gradients(lambda x, kernel: conv.xla_conv(x, kernel, (1, 1), "SAME"), x, kernel),
+        strict=True,
+    ):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5 * float(jnp.abs(theirs).max()))
 
 
 def test_several_chunks_and_a_rest(monkeypatch):

@@ -6,7 +6,8 @@ convolutions into the form that its fast kernel takes at the top level of a prog
 
 * the gradient with respect to the kernel is a matrix product, `dy^T patches`, over chunks of images whose patches stay
   in the cache: the same sum in another order;
-* the gradient with respect to the input is written as a convolution in that form.
+* the gradient with respect to the input is written as a convolution in that form;
+* where a kernel outgrows the cache, all three are products of patches: XLA's fast kernel takes twice as long there.
 
 A convolution is linear in either, so the rule is stated as tangents, and what reverse mode runs is their transpose.
 Under `vmap` over members with a shared kernel, each is still one product. GPU and TPU, and convolutions that `conv2d`
@@ -25,8 +26,14 @@ Padding = str | Sequence[tuple[int, int]]
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 
-CHUNK_SIZE = 2**16
+CHUNK_SIZE = 2**17
 """Input numbers (images x height x width x channels) in a chunk of one member."""
+
+LARGE_KERNEL = 2**20
+"""Numbers from which a kernel outgrows the cache: 4 MB in float32."""
+
+FEW_PATCHES = 256
+"""Fewer are not worth the second copy of a large kernel that their product takes."""
 
 
 def conv2d(x: jax.Array, kernel: jax.Array, strides: Sequence[int] = (1, 1), padding: Padding = "SAME") -> jax.Array:
@@ -77,16 +84,29 @@ def conv_general_dilated(
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _conv(strides: tuple[int, int], padding: tuple[tuple[int, int], ...], x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return xla_conv(x, kernel, strides, padding)
+    if not _outgrows_cache(x, kernel, strides):
+        return xla_conv(x, kernel, strides, padding)
+    return _on_cpu(patches_conv, x, kernel, strides, padding)
 
 
 @_conv.defjvp
 def _conv_jvp(strides: Any, padding: Any, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x, kernel), (dx, dkernel) = primals, tangents
+    by_input = patches_conv if _outgrows_cache(x, kernel, strides) else swapped_conv
+    of_input = _on_cpu(by_input, dx, kernel, strides, padding)
+    of_kernel = _on_cpu(patches_conv, x, dkernel, strides, padding)
+    return _conv(strides, padding, x, kernel), of_input + of_kernel
+
+
+def _on_cpu(form: Any, x: jax.Array, kernel: jax.Array, strides: Any, padding: Any) -> jax.Array:
+    """The convolution in this form on a CPU, and XLA's own elsewhere."""
     like = {"strides": strides, "padding": padding}
-    of_input = lax.platform_dependent(dx, kernel, cpu=partial(swapped_conv, **like), default=partial(xla_conv, **like))
-    of_kernel = lax.platform_dependent(x, dkernel, cpu=partial(patches_conv, **like), default=partial(xla_conv, **like))
-    return xla_conv(x, kernel, strides, padding), of_input + of_kernel
+    return lax.platform_dependent(x, kernel, cpu=partial(form, **like), default=partial(xla_conv, **like))
+
+
+def _outgrows_cache(x: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> bool:
+    patches = x.shape[0] * (x.shape[1] // strides[0]) * (x.shape[2] // strides[1])
+    return kernel.size >= LARGE_KERNEL and patches >= FEW_PATCHES
 
 
 def xla_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding) -> jax.Array:
@@ -104,16 +124,17 @@ def swapped_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], paddin
 def patches_conv(
     x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Sequence[tuple[int, int]]
 ) -> jax.Array:
-    """The convolution as products of patches and kernel, to be transposed with respect to `kernel`."""
+    """The convolution as products of patches and kernel; transposed, it is fast with respect to either."""
     kh, kw, i, o = kernel.shape
+    summed_in = jnp.promote_types(x.dtype, jnp.float32)
     x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)))
     height, width = ((x.shape[1 + a] - kernel.shape[a]) // strides[a] + 1 for a in range(2))
     # XLA would fold the transpose of the gradient into the product, and run that several times slower.
-    columns = lax.optimization_barrier(kernel.reshape(-1, o).T.astype(jnp.float32))
+    columns = lax.optimization_barrier(kernel.reshape(-1, o).T.astype(summed_in))
 
     @partial(jax.checkpoint, prevent_cse=False)  # keep x for the backward pass, and not its kh kw times larger patches
     def of_chunk(x: jax.Array) -> jax.Array:
-        patches = jnp.concatenate(_taps(x, (kh, kw), strides, (height, width)), axis=-1).astype(jnp.float32)
+        patches = jnp.concatenate(_taps(x, (kh, kw), strides, (height, width)), axis=-1).astype(summed_in)
         return jnp.einsum("nhwk,ok->nhwo", patches, columns).astype(x.dtype)
 
     images = max(1, CHUNK_SIZE // (height * width * i))

@@ -16,15 +16,15 @@ def main() -> None:
         name: torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
         for name, network in networks.items()
     }
-    sizes = {"single": MEMBERS * IMAGES, "batch_ensemble": IMAGES}
+    repeats = {"single": 1, "batch_ensemble": MEMBERS}
     labels = torch.randint(0, 10, (MEMBERS * IMAGES,))
     for line in sys.stdin:
         name, steps = line.split()
-        images = torch.randn(sizes[name], 3, 32, 32)
+        images = torch.randn(MEMBERS * IMAGES // repeats[name], 3, 32, 32)
         start = time.perf_counter()
         for _ in range(int(steps)):
             optimizers[name].zero_grad()
-            loss = torch.nn.functional.cross_entropy(networks[name](images), labels)
+            loss = torch.nn.functional.cross_entropy(networks[name](images.repeat(repeats[name], 1, 1, 1)), labels)
             loss.backward()
             optimizers[name].step()
         print((time.perf_counter() - start) / int(steps), flush=True)
