@@ -124,6 +124,7 @@ def fit(
         if agreed(time.monotonic() - last_save >= save_every_s):
             saved_epochs = _save(folders, saved_epochs, state)
             last_save = time.monotonic()
+    state = jax.tree.map(np.asarray, state)
     _save(folders, saved_epochs, state)
     return {seed: _of_seed(state, i) for i, seed in enumerate(folders)}
 
@@ -146,7 +147,7 @@ def pad(images: np.ndarray, labels: np.ndarray, chunk: int, *, multiple_of: int 
 
 def _resume(initial: RunState, folders: Mapping[int, RunFolder]) -> RunState:
     """Each seed's newest checkpoint, or its initial state. A finished run is not touched: it stands still."""
-    states = []
+    states, initial = [], jax.tree.map(np.asarray, initial)
     for i, folder in enumerate(folders.values()):
         state, steps = _of_seed(initial, i), folder.checkpoints.steps()
         if folder.finished:

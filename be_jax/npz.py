@@ -5,7 +5,7 @@ kinds of exception. Here an array is as it was written, or refused in one way.
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -58,9 +58,19 @@ class Npz(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:
             raise KeyError(name)
+        return next(self._read([name]))[1]
+
+    def items(self) -> Iterator[tuple[str, np.ndarray]]:  # type: ignore[override]
+        """All arrays, of which one at a time is read."""
+        return self._read(self._names)
+
+    def _read(self, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
         try:
-            with zipfile.ZipFile(self._path) as archive, archive.open(name + _SUFFIX) as member:
-                return _read(member, archive.getinfo(name + _SUFFIX).file_size)
+            with zipfile.ZipFile(self._path) as archive:
+                for name in names:
+                    with archive.open(name + _SUFFIX) as member:
+                        array = _read(member, archive.getinfo(name + _SUFFIX).file_size)
+                    yield name, array
         except _ObjectsError:
             raise NpzError(
                 f"{self._path}: {name} holds Python objects, not numbers; do the members differ in length? Save one "
@@ -72,7 +82,7 @@ class Npz(Mapping[str, np.ndarray]):
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an archive. Raises NpzError as `Npz` does."""
-    return dict(Npz(path))
+    return dict(Npz(path).items())
 
 
 class _ObjectsError(Exception):

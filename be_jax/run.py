@@ -11,7 +11,6 @@ from be_jax.results import StudyResult
 from be_jax.scores import ScoredOnce
 from be_jax.stats import JudgeConfig, Judgement
 from be_jax.study import Study, run_study
-from be_jax.study.progress import progress_bars
 from be_jax.study.start import FILE, save_start, score_start
 from be_jax.study.weights import TooSlow, measure_weights
 
@@ -38,9 +37,7 @@ def conclude(
     if not is_first_host():
         return result, None
     if not (study.folder / FILE).exists():
-        with progress_bars() as progress:
-            sets = study.evaluation_sets(progress)
-        save_start(score_start(study, sets), study.folder)
+        save_start(score_start(study), study.folder)
     if weights and not (study.folder / "weights.json").exists():
         try:
             measured = measure_weights(study, result, module, num_inputs=500, at_most_s=WEIGHTS_AT_MOST_S)

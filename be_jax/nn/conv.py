@@ -26,7 +26,7 @@ Padding = str | Sequence[tuple[int, int]]
 
 NHWC = ("NHWC", "HWIO", "NHWC")
 
-CHUNK_SIZE = 2**17
+CHUNK_SIZE = 2**16
 """Input numbers (images x height x width x channels) in a chunk of one member."""
 
 LARGE_KERNEL = 2**20

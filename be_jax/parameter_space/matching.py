@@ -7,6 +7,7 @@ better: a local optimum. Groups are taken from the first to the last and not at 
 the weights alone. It runs on the host.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -31,7 +32,9 @@ from be_jax.parameter_space.units import (
 _TOLERANCE = 1e-9  # of a gain, relative: less is rounding, and could go on for ever
 
 
-def match(model: nn.Module, reference: Variables, network: Variables, x: jax.Array) -> dict[str, Any]:
+def match(
+    model: nn.Module, reference: Variables, network: Variables, x: jax.Array, units: Sequence[Units] | None = None
+) -> dict[str, Any]:
     """The variables of `network` with its hidden units in the order nearest to `reference`: the same function.
 
     Args:
@@ -39,11 +42,12 @@ def match(model: nn.Module, reference: Variables, network: Variables, x: jax.Arr
       reference: variables of one network.
       network: variables of another.
       x: some inputs `[b, ...]`.
+      units: the model's `hidden_units`; found out where not given, which takes longer than the rest.
 
     Raises:
       ValueError: the model's hidden units cannot change places; see `be_jax.parameter_space.hidden_units`.
     """
-    units = hidden_units(model, network, x)
+    units = hidden_units(model, network, x) if units is None else units
     fixed, moving = (_trained(each) for each in (reference, network))
     groups = [group._replace(places=tuple(p for p in group.places if p.path in fixed)) for group in units]
     orders = natural_orders(units)
@@ -74,8 +78,12 @@ def matched_pairs(ensemble: Ensemble, variables: Variables, x: jax.Array) -> dic
     """
     deep, networks = as_deep_ensemble(ensemble, variables)
     members = [deep.member(networks, k) for k in range(ensemble.members)]
-    matched = [_stack(members[i], match(deep.model, members[i], members[j], x)) for i, j in pairs(ensemble.members)]
-    return _stack(*matched)
+    units = hidden_units(deep.model, members[0], x)
+
+    def matched(first: Variables, second: Variables) -> Any:
+        return _stack(first, match(deep.model, first, second, x, units))
+
+    return _stack(*(matched(members[i], members[j]) for i, j in pairs(ensemble.members)))
 
 
 def _best_order(fixed: Weights, moving: Weights, units: Units) -> np.ndarray:

@@ -20,16 +20,14 @@ FILE = "start.json"
 SEEDS = 3
 
 
-def score_start(study: Study, sets: Mapping[str, EvaluationSet]) -> dict[str, dict[str, float]]:
+def score_start(study: Study) -> dict[str, dict[str, float]]:
     """`{method: {"<set> <metric>": value}}` of the endpoints of diversity, means over `SEEDS` untrained ensembles.
 
-    Methods whose members come about by training, or at prediction, have none: single networks, pools, MC dropout.
-
-    Args:
-      study: whose methods are asked.
-      sets: to predict; those of `test` and `ood/<name>` are.
+    On the study's test and out-of-distribution data. Methods whose members come about by training, or at prediction,
+    have none: single networks, pools, MC dropout.
     """
-    wanted = {name: each for name, each in sets.items() if name == "test" or name.startswith("ood/")}
+    sets = {"test": EvaluationSet(*study.data.test)}
+    sets |= {f"ood/{name}": EvaluationSet(examples, None) for name, examples in study.data.ood.items()}
     scores: dict[str, dict[str, float]] = {}
     for method in study.methods:
         ensemble = method.ensemble
@@ -41,7 +39,7 @@ def score_start(study: Study, sets: Mapping[str, EvaluationSet]) -> dict[str, di
         for seed in method.seeds[:SEEDS]:
             variables = init(key_for(seed, Purpose.INIT), study.data.train.images[:1])
             arrays = {}
-            for name, (examples, labels) in wanted.items():
+            for name, (examples, labels) in sets.items():
                 arrays[f"{name}/log_probs"] = predict(variables, seed, name, examples)
                 if labels is not None:
                     arrays[f"{name}/labels"] = labels

@@ -14,7 +14,7 @@ import numpy as np
 from be_jax.construct import deep_ensemble
 from be_jax.ensemble import Variables
 from be_jax.files import seed_folder
-from be_jax.parameter_space import as_deep_ensemble, match, score_parameters
+from be_jax.parameter_space import Units, as_deep_ensemble, hidden_units, match, score_parameters
 from be_jax.provenance import provenance
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, StudyResult
 from be_jax.stats.weights import MATCHED, Unit, Weights
@@ -89,8 +89,16 @@ def measure_weights(
     return Weights(about, scores)
 
 
-def score_pair(model: nn.Module, first: Variables, second: Variables, inputs: Inputs) -> Scores:
-    """Scores of two plain networks, as they are and, as `matched_<name>`, after matching the second to the first."""
+def score_pair(model: nn.Module, units: Sequence[Units], first: Variables, second: Variables, inputs: Inputs) -> Scores:
+    """Scores of two plain networks, as they are and, as `matched_<name>`, after matching the second to the first.
+
+    Args:
+      model: of both.
+      units: its hidden units.
+      first: variables of one.
+      second: variables of the other.
+      inputs: on which they are compared.
+    """
     ensemble = deep_ensemble(model, 2)
 
     def score(second: Variables) -> Scores:
@@ -98,7 +106,7 @@ def score_pair(model: nn.Module, first: Variables, second: Variables, inputs: In
         scores = jax.device_get(score_parameters(ensemble, pair, *inputs))
         return {name: float(value) for name, value in scores.items() if "_to_mean" not in name}
 
-    matched = score(match(model, first, second, inputs.x[:FEW]))
+    matched = score(match(model, first, second, inputs.x[:FEW], units))
     return {**score(second), **{f"{MATCHED}{name}": value for name, value in matched.items()}}
 
 
@@ -109,19 +117,22 @@ def _kept(study: Study, method: Planned, seed: int) -> Variables:
 
 def _runs(study: Study, method: Planned, seeds: Sequence[int], inputs: Inputs) -> Iterator[tuple[Unit, Scores]]:
     """Of each run the means over pairs of its members."""
+    units: list[Units] = []
     for seed in seeds:
         deep, networks = as_deep_ensemble(method.ensemble, _kept(study, method, seed))
         members = [deep.member(networks, k) for k in range(deep.members)]
-        of_pairs = [score_pair(deep.model, *pair, inputs) for pair in itertools.combinations(members, 2)]
+        units = units or hidden_units(deep.model, members[0], inputs.x[:FEW])
+        of_pairs = [score_pair(deep.model, units, *pair, inputs) for pair in itertools.combinations(members, 2)]
         yield (seed,), {name: float(np.mean([scores[name] for scores in of_pairs])) for name in of_pairs[0]}
 
 
 def _pairs_of_pool(
     study: Study, method: Planned, seeds: Sequence[int], inputs: Inputs
 ) -> Iterator[tuple[Unit, Scores]]:
-    networks = {seed: _kept(study, method, seed) for seed in seeds}
+    model, networks = method.ensemble.model, {seed: _kept(study, method, seed) for seed in seeds}
+    units = hidden_units(model, networks[seeds[0]], inputs.x[:FEW])
     for first, second in itertools.combinations(seeds, 2):
-        yield (first, second), score_pair(method.ensemble.model, networks[first], networks[second], inputs)
+        yield (first, second), score_pair(model, units, networks[first], networks[second], inputs)
 
 
 def _check_time(seconds: float, at_most_s: float) -> None:
