@@ -43,7 +43,6 @@ def test_gradients_are_those_of_xla(padding, strides, kernel_size, size):
 def kernel_in_cache(request, monkeypatch):
     if request.param != "small kernel":
         monkeypatch.setattr(conv, "LARGE_KERNEL", 0)
-        monkeypatch.setattr(conv, "FEW_PATCHES", 0)
 
 
 @pytest.mark.slow
@@ -73,11 +72,11 @@ def test_gradients_are_those_of_float64_differences(image, kernel, options):
 
 @pytest.mark.slow
 def test_a_kernel_that_outgrows_the_cache_is_the_same_convolution():
-    x, kernel = normal(0, (32, 4, 4, 342)), normal(1, (3, 3, 342, 342)) / 50
+    x, kernel = normal(0, (32, 4, 4, 242)), normal(1, (3, 3, 242, 242)) / 50
     assert kernel.size >= conv.LARGE_KERNEL
     compiled = jax.jit(conv.conv2d).lower(x, kernel).compile()
     assert " convolution(" not in compiled.as_text()
-    assert " convolution(" in jax.jit(conv.conv2d).lower(x[:1], kernel).compile().as_text()
+    assert " convolution(" in jax.jit(conv.conv2d).lower(x, kernel[..., 2:]).compile().as_text()
     for mine, theirs in zip(
         gradients(conv.conv2d, x, kernel),
         gradients(lambda x, kernel: conv.xla_conv(x, kernel, (1, 1), "SAME"), x, kernel),

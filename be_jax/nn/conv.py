@@ -29,11 +29,8 @@ NHWC = ("NHWC", "HWIO", "NHWC")
 CHUNK_SIZE = 2**16
 """Input numbers (images x height x width x channels) in a chunk of one member."""
 
-LARGE_KERNEL = 2**20
-"""Numbers from which a kernel outgrows the cache: 4 MB in float32."""
-
-FEW_PATCHES = 256
-"""Fewer are not worth the second copy of a large kernel that their product takes."""
+LARGE_KERNEL = 2**19
+"""Numbers from which a kernel outgrows the cache: 2 MB in float32."""
 
 
 def conv2d(x: jax.Array, kernel: jax.Array, strides: Sequence[int] = (1, 1), padding: Padding = "SAME") -> jax.Array:
@@ -84,17 +81,14 @@ def conv_general_dilated(
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _conv(strides: tuple[int, int], padding: tuple[tuple[int, int], ...], x: jax.Array, kernel: jax.Array) -> jax.Array:
-    if not _outgrows_cache(x, kernel, strides):
-        return xla_conv(x, kernel, strides, padding)
-    return _on_cpu(patches_conv, x, kernel, strides, padding)
+    return _on_cpu(patches_conv if kernel.size >= LARGE_KERNEL else xla_conv, x, kernel, strides, padding)
 
 
 @_conv.defjvp
 def _conv_jvp(strides: Any, padding: Any, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x, kernel), (dx, dkernel) = primals, tangents
-    by_input = patches_conv if _outgrows_cache(x, kernel, strides) else swapped_conv
-    of_input = _on_cpu(by_input, dx, kernel, strides, padding)
-    of_kernel = _on_cpu(patches_conv, x, dkernel, strides, padding)
+    of_input = _on_cpu(patches_conv if kernel.size >= LARGE_KERNEL else swapped_conv, dx, kernel, strides, padding)
+    of_kernel = _on_cpu(partial(patches_conv, swapped=True), x, dkernel, strides, padding)
     return _conv(strides, padding, x, kernel), of_input + of_kernel
 
 
@@ -102,11 +96,6 @@ def _on_cpu(form: Any, x: jax.Array, kernel: jax.Array, strides: Any, padding: A
     """The convolution in this form on a CPU, and XLA's own elsewhere."""
     like = {"strides": strides, "padding": padding}
     return lax.platform_dependent(x, kernel, cpu=partial(form, **like), default=partial(xla_conv, **like))
-
-
-def _outgrows_cache(x: jax.Array, kernel: jax.Array, strides: Sequence[int]) -> bool:
-    patches = x.shape[0] * (x.shape[1] // strides[0]) * (x.shape[2] // strides[1])
-    return kernel.size >= LARGE_KERNEL and patches >= FEW_PATCHES
 
 
 def xla_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding) -> jax.Array:
@@ -122,20 +111,34 @@ def swapped_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], paddin
 
 
 def patches_conv(
-    x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Sequence[tuple[int, int]]
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    swapped: bool = False,
 ) -> jax.Array:
-    """The convolution as products of patches and kernel; transposed, it is fast with respect to either."""
+    """The convolution as products of patches and kernel.
+
+    Args:
+      x: see `conv2d`.
+      kernel: see `conv2d`.
+      strides: see `conv2d`.
+      padding: two numbers for each of the two axes.
+      swapped: multiply by the swapped kernel, for the transpose with respect to the kernel. XLA would fold the swap of
+        that gradient into the product, and run it several times slower; a barrier keeps them apart.
+    """
     kh, kw, i, o = kernel.shape
     summed_in = jnp.promote_types(x.dtype, jnp.float32)
     x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)))
     height, width = ((x.shape[1 + a] - kernel.shape[a]) // strides[a] + 1 for a in range(2))
-    # XLA would fold the transpose of the gradient into the product, and run that several times slower.
-    columns = lax.optimization_barrier(kernel.reshape(-1, o).T.astype(summed_in))
+    columns = kernel.reshape(-1, o).astype(summed_in)
+    if swapped:
+        columns = lax.optimization_barrier(columns.T)
 
     @partial(jax.checkpoint, prevent_cse=False)  # keep x for the backward pass, and not its kh kw times larger patches
     def of_chunk(x: jax.Array) -> jax.Array:
         patches = jnp.concatenate(_taps(x, (kh, kw), strides, (height, width)), axis=-1).astype(summed_in)
-        return jnp.einsum("nhwk,ok->nhwo", patches, columns).astype(x.dtype)
+        return jnp.einsum("nhwk,ok->nhwo" if swapped else "nhwk,ko->nhwo", patches, columns).astype(x.dtype)
 
     images = max(1, CHUNK_SIZE // (height * width * i))
     whole = x.shape[0] // images * images

@@ -32,6 +32,7 @@ from experiments.bench.peer import Peer
 from experiments.mnist import preprocess
 
 NUM_IMAGES = 60_000
+SCRIPT = Path(__file__).with_name("epoch_torch.py")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +84,7 @@ def main() -> None:
     ours = make_epoch(config.num_seeds)
     compile_seconds = seconds_of(ours)
     ours_seconds, torch_seconds = [], []
-    with Peer(config.torch_python, "epoch_torch.py", str(NUM_IMAGES)) if config.torch_python else nullcontext() as peer:
+    with Peer(config.torch_python, SCRIPT, str(NUM_IMAGES)) if config.torch_python else nullcontext() as peer:
         for _ in range(config.rounds):
             ours_seconds.append(seconds_of(ours) / config.num_seeds)
             if peer:

@@ -6,18 +6,18 @@ from typing import Self
 
 
 class Peer:
-    """A script beside this file that reads what to do, a line each, and answers with its seconds.
+    """A script that reads what to do, a line each, and answers with its seconds.
 
     Args:
       python: interpreter that has what the script needs.
-      script: its file name.
+      script: its path.
       *args: given to it.
     """
 
-    def __init__(self, python: Path, script: str, *args: str) -> None:
+    def __init__(self, python: Path, script: Path, *args: str) -> None:
         self._script = script
         self._process = subprocess.Popen(
-            [str(python), str(Path(__file__).with_name(script)), *args],
+            [str(python), str(script), *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -27,14 +27,14 @@ class Peer:
         """Of what `request` names.
 
         Raises:
-          RuntimeError: the script ended, which it says why on the terminal.
+          RuntimeError: the script ended; why, it says on the terminal.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(request, file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"{self._script} ended early; does that Python have what it imports?")
+            raise RuntimeError(f"{self._script.name} ended early; does that Python have what it imports?")
         return float(answer)
 
     def __enter__(self) -> Self:

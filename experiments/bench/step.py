@@ -33,6 +33,7 @@ from experiments.bench.peer import Peer
 
 MEMBERS, IMAGES, STEPS = 4, 32, 2
 ENSEMBLES = {"single": be_jax.single(models.ResNet18()), "batch_ensemble": be_jax.batch_ensemble(models.ResNet18(), 4)}
+SCRIPT = Path(__file__).with_name("step_torch.py")
 BATCH = {"single": MEMBERS * IMAGES, "batch_ensemble": IMAGES}
 
 
@@ -100,7 +101,7 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     programs = {name: Steps(ensemble, BATCH[name]) for name, ensemble in ENSEMBLES.items()}
     clocks: dict[str, Callable[[], float]] = {name: program.seconds for name, program in programs.items()}
-    with Peer(config.peer_python, "step_torch.py") if config.peer_python else nullcontext() as peer:
+    with Peer(config.peer_python, SCRIPT) if config.peer_python else nullcontext() as peer:
         if peer:
             for name in ENSEMBLES:
                 peer.seconds(f"{name} 1")
@@ -112,7 +113,7 @@ def main() -> None:
                 seconds[name].append(clock())
     result: dict[str, Any] = {
         "seconds_per_step": {name: spread(each) for name, each in seconds.items()},
-        "gflops_per_step": {name: round(program.flops / 1e9, 1) for name, program in programs.items()},
+        "gflops_per_step": {name: float(f"{program.flops / 1e9:.4g}") for name, program in programs.items()},
         "matmul_gflops_per_second": spread([rate / 1e9 for rate in rates]),
         "share_of_matmul_rate": {
             name: spread([program.flops / s / rate for s, rate in zip(seconds[name], rates, strict=True)])

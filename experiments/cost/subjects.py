@@ -38,7 +38,8 @@ NETWORKS: Mapping[str, Network] = {
     "lenet": Network(models.LeNet, _GREY),
     "resnet18": Network(models.ResNet18, _COLOUR),
     "wrn28_10": Network(models.WideResNet28x10, _COLOUR),
-} | ({"vit": Network(models.ViT, _COLOUR)} if hasattr(models, "ViT") else {})
+    "vit": Network(models.ViT, _COLOUR),
+}
 
 
 def users_network(where: str, input_shape: tuple[int, ...]) -> Network:
