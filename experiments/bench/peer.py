@@ -1,8 +1,12 @@
 """The other side of a benchmark: a script in a process of its own, under another Python, that is timed on request."""
 
 import subprocess
+import time
 from pathlib import Path
 from typing import Self
+
+REST_S = 0.5
+"""After an answer: threads of OpenMP go on to wait for work, busily, and would take a core of whoever is timed next."""
 
 
 class Peer:
@@ -35,6 +39,7 @@ class Peer:
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self._script.name} ended early; does that Python have what it imports?")
+        time.sleep(REST_S)
         return float(answer)
 
     def __enter__(self) -> Self:
