@@ -58,13 +58,11 @@ class Npz(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:
             raise KeyError(name)
-        return next(self._read([name]))[1]
+        return next(self.read([name]))[1]
 
-    def items(self) -> Iterator[tuple[str, np.ndarray]]:  # type: ignore[override]
-        """All arrays, of which one at a time is read."""
-        return self._read(self._names)
-
-    def _read(self, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    def read(self, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """These arrays, one after the other, from the archive opened once."""
+        name = next(iter(names), "no array")
         try:
             with zipfile.ZipFile(self._path) as archive:
                 for name in names:
@@ -82,7 +80,8 @@ class Npz(Mapping[str, np.ndarray]):
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an archive. Raises NpzError as `Npz` does."""
-    return dict(Npz(path).items())
+    archive = Npz(path)
+    return dict(archive.read(list(archive)))
 
 
 class _ObjectsError(Exception):

@@ -13,7 +13,7 @@ from be_jax.results import StudyResult
 from be_jax.stats import Interval, Judgement, MethodJudgement, Row
 from be_jax.stats.claims import Verdict
 from be_jax.stats.controls import Control
-from experiments import ablation, ablation_report, small, start_distance, start_distance_report
+from experiments import ablation, ablation_report, ablation_settings, small, start_distance, start_distance_report
 from experiments.ablation_settings import SETTINGS
 
 
@@ -35,7 +35,7 @@ def test_the_start_distance_is_held_where_only_the_rank_varies():
     held = [name for name in SETTINGS if name.endswith("_held")]
     assert len(held) == 3
     for name in (*held, "scale_0.5"):
-        assert SETTINGS[name].cosine == pytest.approx(ablation.COSINE) == 0.64
+        assert SETTINGS[name].cosine == pytest.approx(ablation_settings.COSINE) == 0.64
     closer = [SETTINGS[name].cosine for name in ("reference", "rank_2", "rank_4")]
     assert closer == sorted(closer)
     assert closer[-1] > closer[0]

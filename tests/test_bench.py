@@ -32,6 +32,14 @@ def test_a_peer_answers_every_request_and_its_end_is_an_error(script):
             peer.seconds("end")
 
 
+def test_a_peer_that_never_began_is_an_error_too(tmp_path):
+    (tmp_path / "ends.py").write_text("import no_such_module")
+    with Peer(sys.executable, tmp_path / "ends.py") as peer:
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=r"ends\.py ended early"):
+                peer.seconds("single 2")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("peer", [False, True])
 def test_steps_are_timed_beside_a_peer_and_without(peer, script, tmp_path, monkeypatch, capsys):

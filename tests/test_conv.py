@@ -55,14 +55,29 @@ def kernel_in_cache(request, monkeypatch):
         ((5, 5, 1), (2, 3, 1, 2), {"padding": "VALID"}),
         ((8, 7, 3), (3, 3, 3, 4), {"window_strides": (2, 2)}),
         ((9, 8, 2), (3, 3, 2, 2), {"window_strides": (1, 2), "padding": ((0, 2), (1, 0))}),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("kernel_in_cache")
+def test_gradients_are_those_of_float64_differences(image, kernel, options):
+    check_against_differences(image, kernel, options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("image", "kernel", "options"),
+    [
         ((8, 8, 2), (3, 3, 2, 2), {"rhs_dilation": (2, 2)}),
         ((8, 8, 2), (3, 3, 2, 2), {"lhs_dilation": (2, 1), "padding": ((1, 1), (1, 1))}),
         ((7, 7, 4), (3, 3, 2, 4), {"feature_group_count": 2}),
     ],
     ids=str,
 )
-@pytest.mark.usefixtures("kernel_in_cache")
-def test_gradients_are_those_of_float64_differences(image, kernel, options):
+def test_gradients_of_what_stays_with_xla_are_those_of_float64_differences(image, kernel, options):
+    check_against_differences(image, kernel, options)
+
+
+def check_against_differences(image, kernel, options):
     options = {"window_strides": (1, 1), "padding": "SAME", "dimension_numbers": conv.NHWC} | options
     function = partial(conv.conv_general_dilated, **options)
     with jax.enable_x64(True):
@@ -85,12 +100,32 @@ def test_a_kernel_that_outgrows_the_cache_is_the_same_convolution():
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5 * float(jnp.abs(theirs).max()))
 
 
+@pytest.mark.usefixtures("kernel_in_cache")
 def test_several_chunks_and_a_rest(monkeypatch):
     x, kernel = normal(0, (7, 6, 6, 3)), normal(1, (3, 3, 3, 4))
     whole = gradients(conv.conv2d, x, kernel)
     monkeypatch.setattr(conv, "CHUNK_SIZE", 2 * 6 * 6 * 3)
     for mine, other in zip(gradients(conv.conv2d, x, kernel), whole, strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.usefixtures("kernel_in_cache")
+def test_a_batch_of_unknown_size_is_exported():
+    kernel = normal(1, (3, 3, 3, 4))
+    (b,) = jax.export.symbolic_shape("b")
+    shape = jax.ShapeDtypeStruct((b, 6, 6, 3), jnp.float32)
+    exported = jax.export.export(jax.jit(lambda x: conv.conv2d(x, kernel)), platforms=["cpu", "cuda"])(shape)
+    for count in (1, 3):
+        x = normal(0, (count, 6, 6, 3))
+        np.testing.assert_allclose(exported.call(x), conv.conv2d(x, kernel), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.usefixtures("kernel_in_cache")
+@pytest.mark.parametrize(("images", "size"), [(0, 6), (2, 2)])
+def test_of_nothing_comes_nothing(images, size):
+    x, kernel = normal(0, (images, size, size, 3)), normal(1, (3, 3, 3, 4))
+    assert 0 in jax.eval_shape(lambda x: conv.conv2d(x, kernel, padding="VALID"), x).shape
+    assert conv.conv2d(x, kernel, padding="VALID").size == 0
 
 
 def test_bfloat16_is_accumulated_in_float32():

@@ -173,3 +173,13 @@ def test_names_twice_and_things_that_are_no_arrays_are_refused(tmp_path):
 def test_results_are_json_of_every_reader(tmp_path):
     StudyResult("x", "", {}, {}, ()).save(tmp_path / "r.json")
     assert json.loads((tmp_path / "r.json").read_text(), parse_constant=pytest.fail)["runs"] == []
+
+
+def test_an_archive_that_goes_away_is_named(tmp_path):
+    path = tmp_path / "gone.npz"
+    np.savez(path, **ARRAYS)
+    archive = Npz(path)
+    path.unlink()
+    for read in (lambda: archive["y"], lambda: dict(archive.read(list(archive)))):
+        with pytest.raises(NpzError, match=r"gone\.npz cannot be read as \.npz: .*FileNotFoundError"):
+            read()

@@ -81,13 +81,16 @@ def conv_general_dilated(
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _conv(strides: tuple[int, int], padding: tuple[tuple[int, int], ...], x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return _on_cpu(patches_conv if kernel.size >= LARGE_KERNEL else xla_conv, x, kernel, strides, padding)
+    if not _outgrows_cache(x, kernel, strides, padding):
+        return xla_conv(x, kernel, strides, padding)
+    return _on_cpu(patches_conv, x, kernel, strides, padding)
 
 
 @_conv.defjvp
 def _conv_jvp(strides: Any, padding: Any, primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x, kernel), (dx, dkernel) = primals, tangents
-    of_input = _on_cpu(patches_conv if kernel.size >= LARGE_KERNEL else swapped_conv, dx, kernel, strides, padding)
+    by_input = patches_conv if _outgrows_cache(x, kernel, strides, padding) else swapped_conv
+    of_input = _on_cpu(by_input, dx, kernel, strides, padding)
     of_kernel = _on_cpu(partial(patches_conv, swapped=True), x, dkernel, strides, padding)
     return _conv(strides, padding, x, kernel), of_input + of_kernel
 
@@ -96,6 +99,17 @@ def _on_cpu(form: Any, x: jax.Array, kernel: jax.Array, strides: Any, padding: A
     """The convolution in this form on a CPU, and XLA's own elsewhere."""
     like = {"strides": strides, "padding": padding}
     return lax.platform_dependent(x, kernel, cpu=partial(form, **like), default=partial(xla_conv, **like))
+
+
+def _outgrows_cache(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Any) -> bool:
+    """Whether the kernel does, and there is something to compute, of a size that is known: an export's batch is not."""
+    sizes = (x.shape[0], *_out_size(x.shape[1:3], kernel, strides, padding))
+    return kernel.size >= LARGE_KERNEL and all(isinstance(size, int) and size > 0 for size in sizes)
+
+
+def _out_size(size: Sequence[int], kernel: jax.Array, strides: Sequence[int], padding: Any) -> tuple[int, ...]:
+    """`(h', w')` of images of size `(h, w)`."""
+    return tuple((size[a] + sum(padding[a]) - kernel.shape[a]) // strides[a] + 1 for a in range(2))
 
 
 def xla_conv(x: jax.Array, kernel: jax.Array, strides: Sequence[int], padding: Padding) -> jax.Array:
@@ -129,8 +143,8 @@ def patches_conv(
     """
     kh, kw, i, o = kernel.shape
     summed_in = jnp.promote_types(x.dtype, jnp.float32)
+    height, width = _out_size(x.shape[1:3], kernel, strides, padding)
     x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)))
-    height, width = ((x.shape[1 + a] - kernel.shape[a]) // strides[a] + 1 for a in range(2))
     columns = kernel.reshape(-1, o).astype(summed_in)
     if swapped:
         columns = lax.optimization_barrier(columns.T)

@@ -67,7 +67,7 @@ class Study:
     Attributes:
       name: of the experiment.
       folder: of its runs, result and report.
-      data: its sets.
+      data: its sets; on `test` and `ood` members are compared before training too.
       methods: what to train, each with its seeds; `single` is the pool.
       members: m, of every ensemble.
       preprocess: maps stored examples `[b, ...]` to the models' input.

@@ -65,10 +65,13 @@ def make_step(config: Config, images: int, steps: int | None) -> tuple[Any, Any]
 
 def with_xla(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, traced with XLA's own weight gradient."""
+    ours = conv.patches_conv
+
+    def form(x: jax.Array, kernel: jax.Array, strides: Any, padding: Any, swapped: bool = False) -> jax.Array:
+        return conv.xla_conv(x, kernel, strides, padding) if swapped else ours(x, kernel, strides, padding)
 
     def traced(*args: Any) -> Any:
-        ours = conv.patches_conv
-        conv.patches_conv = conv.xla_conv
+        conv.patches_conv = form
         try:
             return function(*args)
         finally:

@@ -1,5 +1,6 @@
 """The other side of a benchmark: a script in a process of its own, under another Python, that is timed on request."""
 
+import contextlib
 import subprocess
 import time
 from pathlib import Path
@@ -35,7 +36,8 @@ class Peer:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(request, file=self._process.stdin, flush=True)
+        with contextlib.suppress(BrokenPipeError):
+            print(request, file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self._script.name} ended early; does that Python have what it imports?")
@@ -46,4 +48,5 @@ class Peer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.communicate()
