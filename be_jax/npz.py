@@ -41,6 +41,8 @@ class Npz(Mapping[str, np.ndarray]):
                     members = [info.filename for info in archive.infolist()]
         except NpzError:
             raise
+        except FileNotFoundError as error:
+            raise NpzError(f"{path} cannot be read as .npz: no such file") from error
         except Exception as error:  # zipfile raises kinds that share no base class, and struct.error
             raise NpzError(f"{path} cannot be read as .npz: {_told(error)}") from error
         if other := [name for name in members if not name.endswith(_SUFFIX)]:

@@ -127,8 +127,14 @@ def test_bfloat16_where_there_is_a_dtype():
 
 def test_methods_are_those_of_the_one_list_but_controls():
     assert set(methods.TABLE) - set(subjects.METHODS) == {"copies"}
-    dropout = subjects.ensemble_of(subjects.METHODS["mc_dropout"], models.MLP(), 3)
+    dropout = subjects.ensemble_of(subjects.METHODS["mc_dropout"], models.MLP(), 3, (28, 28, 1))
     assert (dropout.members, dropout.model.dropout_rate) == (3, subjects.DROPOUT_RATE)
+
+
+def test_the_single_network_of_equal_cost_computes_as_much_as_the_ensemble():
+    config = command.Config(networks=("mlp",), methods=("deep_ensemble", "single_wide"), times=False)
+    deep, wide = command.measure(config).costs
+    assert wide.prediction.flops == pytest.approx(deep.prediction.flops, rel=0.03)
 
 
 def test_a_method_that_does_not_fit_the_network_is_skipped():

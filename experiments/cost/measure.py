@@ -90,7 +90,8 @@ def costs(name: str, network: Network, method: methods.Method, dtype: str, setti
     Raises:
       ValueError: the method does not fit the network, or the network has not this dtype.
     """
-    subject = _Subject(ensemble_of(method, built(network, dtype), settings.members), network.input_shape, settings)
+    ensemble = ensemble_of(method, built(network, dtype), settings.members, network.input_shape)
+    subject = _Subject(ensemble, network.input_shape, settings)
     predict, step = subject.prediction(), subject.training_step()
     record = Costs(
         network=name,

@@ -25,10 +25,10 @@ METHODS: Mapping[str, methods.Method] = {name: row for name, row in methods.TABL
 """All but controls, which cost what their subject costs."""
 
 
-def ensemble_of(method: methods.Method, model: nn.Module, members: int) -> Ensemble:
+def ensemble_of(method: methods.Method, model: nn.Module, members: int, input_shape: tuple[int, ...]) -> Ensemble:
     """The method's ensemble; one that lives by dropout has it where the model has a rate to set."""
     rate = DROPOUT_RATE if hasattr(model, "dropout_rate") else None
-    return method.build(model, methods.Options(members=members, dropout_rate=rate))
+    return method.build(model, methods.Options(members=members, input_shape=input_shape, dropout_rate=rate))
 
 
 _GREY, _COLOUR = (28, 28, 1), (32, 32, 3)
