@@ -7,7 +7,7 @@ from be_jax.parallel import is_first_host
 from be_jax.provenance import suggested
 from be_jax.report import predictions_in, print_tables, write_report
 from be_jax.report.terminal import print_plain
-from be_jax.results import StudyResult
+from be_jax.results import DEEP_ENSEMBLE, SINGLE, StudyResult
 from be_jax.scores import ScoredOnce
 from be_jax.stats import JudgeConfig, Judgement
 from be_jax.study import Study, run_study
@@ -32,6 +32,10 @@ def conclude(
       judge: level, margin and endpoints, where they are not the default's.
       weights: whether to measure members' weights too.
     """
+    pool = [method for method in study.methods if method.name == SINGLE and len(method.seeds) <= study.members]
+    if pool and DEEP_ENSEMBLE not in [method.name for method in study.methods] and is_first_host():
+        planned = f"{len(pool[0].seeds)} are planned"
+        print_plain(f"No judgement will follow: it takes more than {study.members} runs of {SINGLE}, and {planned}.")
     scored = ScoredOnce()
     result = run_study(study, module, scored.score_predictions)
     if not is_first_host():

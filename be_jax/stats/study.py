@@ -159,6 +159,6 @@ def _check(result: StudyResult, runs: Mapping[str, Sequence[int]], pooled: bool,
     if any(name not in runs for name in needed) or not judged_names(runs, pooled):
         counts = ", ".join(f"{method} ({len(seeds)} runs)" for method, seeds in runs.items())
         raise ValueError(
-            f"a judgement needs more than {size} runs of {SINGLE}, a pool, or runs of {SINGLE} and of {DEEP_ENSEMBLE}, "
+            f"a judgement needs a pool of more than {size} runs of {SINGLE} (or runs of it and of {DEEP_ENSEMBLE}), "
             f"and another method; the study {result.experiment!r} has {counts or 'no run that did not diverge'}"
         )
