@@ -32,7 +32,10 @@ from be_jax.train import make_trainer
 from experiments.bench.peer import Peer
 
 MEMBERS, IMAGES, STEPS = 4, 32, 2
-ENSEMBLES = {"single": be_jax.single(models.ResNet18()), "batch_ensemble": be_jax.batch_ensemble(models.ResNet18(), 4)}
+ENSEMBLES = {
+    "single": be_jax.single(models.ResNet18()),
+    "batch_ensemble": be_jax.batch_ensemble(models.ResNet18(), MEMBERS),
+}
 SCRIPT = Path(__file__).with_name("step_torch.py")
 BATCH = {"single": MEMBERS * IMAGES, "batch_ensemble": IMAGES}
 
