@@ -19,6 +19,7 @@ import orbax.checkpoint as ocp
 
 from be_jax.files import checksum_of, write_atomically
 from be_jax.identity import differences
+from be_jax.parallel import is_first_host, wait_for_hosts
 
 FORMAT = "be_jax/1"
 
@@ -52,7 +53,7 @@ class CheckpointFolder:
         return sorted(int(path.name) for path in self._folder.iterdir() if path.is_dir() and path.name.isdigit())
 
     def save(self, step: int, tree: Any) -> None:
-        """Writes `tree` as checkpoint `step`; removes the oldest one past `keep`.
+        """Writes `tree` as checkpoint `step`; removes the oldest one past `keep`. Every host calls it, one writes.
 
         Raises:
           OSError: it cannot be written; names the folder.
@@ -71,8 +72,10 @@ class CheckpointFolder:
             manager.save(
                 step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), manifest=ocp.args.JsonSave(manifest))
             )
-        where = self._folder / str(step)
-        write_atomically(where / _CHECKSUMS, json.dumps(_checksums(where)))
+        if is_first_host():
+            where = self._folder / str(step)
+            write_atomically(where / _CHECKSUMS, json.dumps(_checksums(where)))
+        wait_for_hosts(f"checkpoint {step} is whole")
 
     def restore(self, step: int, like: Any) -> Any:
         """The tree saved at `step`, with the structure of `like` (arrays or `jax.ShapeDtypeStruct`s).

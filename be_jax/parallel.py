@@ -38,7 +38,8 @@ class Hosts:
       coordinator_address: `host:port` of the process with id 0, where jax does not find them.
       num_processes: how many there are, with `coordinator_address`.
       process_id: of this one, 0 to num_processes - 1, with `coordinator_address`.
-      heartbeat_timeout_s: seconds after which a silent process counts as dead, and all others end with an error.
+      heartbeat_timeout_s: seconds after which a process that is silent, or has ended with an error, counts as dead, and
+        all others end with an error.
       start_timeout_s: seconds within which all must have come, and exchanged something once.
     """
 
@@ -70,6 +71,7 @@ def connect(hosts: Hosts) -> None:
             hosts.process_id,
             initialization_timeout=hosts.start_timeout_s,
             heartbeat_timeout_seconds=hosts.heartbeat_timeout_s,
+            shutdown_timeout_seconds=hosts.heartbeat_timeout_s,
         )
         _exchange_once(hosts.start_timeout_s)
 

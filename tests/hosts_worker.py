@@ -1,8 +1,8 @@
 """One of the processes of `test_hosts.py`: trains with the others, saves and restores with them, writes what it got.
 
-python tests/hosts_worker.py FOLDER EPOCHS [PORT PROCESS_ID [DIES_AFTER]]
+python tests/hosts_worker.py FOLDER EPOCHS [PORT PROCESS_ID [DIES_AFTER [HOW]]]
 
-One that dies after epoch -1 joins the others, and then does nothing.
+One that dies after epoch -1 joins the others, and then does nothing. How: "killed", or of an "error".
 """
 
 import os
@@ -30,7 +30,7 @@ IMAGES = rng.normal(size=(COUNT, 16, 16, 1)).astype(np.float32)
 LABELS = rng.integers(0, 10, COUNT).astype(np.int32)
 
 
-def main(port: str = "", process_id: str = "0", dies_after: str = "") -> None:
+def main(port: str = "", process_id: str = "0", dies_after: str = "", how: str = "killed") -> None:
     if port:
         silent = dies_after == "-1"
         if silent:
@@ -44,6 +44,8 @@ def main(port: str = "", process_id: str = "0", dies_after: str = "") -> None:
 
     def on_epoch(state, _):
         if dies_after and int(state.epoch[0]) == int(dies_after):
+            if how == "error":
+                raise OSError("the disk is full")
             os.kill(os.getpid(), signal.SIGKILL)
 
     train, validation = (images, LABELS), (images[:20], LABELS[:20])

@@ -97,6 +97,13 @@ def test_a_process_that_dies_ends_the_other_and_leaves_the_checkpoint_whole(tmp_
     assert alone.returncode == 0, output
 
 
+def test_a_process_that_fails_ends_the_other(tmp_path):
+    _, (survivor, failing), (_, output) = run_pair(tmp_path, epochs=6, dies_after=(3, "error"))
+    assert "the disk is full" in output
+    assert survivor.returncode != 0
+    assert failing.returncode != 0
+
+
 @pytest.mark.parametrize("given", [{"coordinator_address": "a:1"}, {"process_id": 0, "num_processes": 2}])
 def test_flags_that_belong_together(given):
     with pytest.raises(ConfigError, match="together"):

@@ -199,7 +199,8 @@ def test_the_nearer_order_of_units_is_judged():
 def test_a_study_that_compares_nothing_is_refused(tmp_path):
     result = finished(tmp_path, {"single": (1,), "batch_ensemble": (1,)})
     with pytest.raises(
-        ValueError, match=r"more than 3 runs of single, a pool, .* has single \(1 runs\), batch_ensemble"
+        ValueError,
+        match=r"more than 3 runs of single \(or .* of deep_ensemble\), .* has single \(1 runs\), batch_ensemble",
     ):
         judge_study(tmp_path)
     assert judge_results(result) is None

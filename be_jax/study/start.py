@@ -24,16 +24,17 @@ def score_start(study: Study) -> dict[str, dict[str, float]]:
     """`{method: {"<set> <metric>": value}}` of the endpoints of diversity, means over `SEEDS` untrained ensembles.
 
     On the study's test and out-of-distribution data. Methods whose members come about by training, or at prediction,
-    have none: single networks, pools, MC dropout.
+    have none: single networks, pools, MC dropout. On this host's devices: of several hosts one calls this.
     """
     sets = {"test": EvaluationSet(*study.data.test)}
     sets |= {f"ood/{name}": EvaluationSet(examples, None) for name, examples in study.data.ood.items()}
+    own = [each for each in study.execution.devices or jax.devices() if each.process_index == jax.process_index()]
     scores: dict[str, dict[str, float]] = {}
     for method in study.methods:
         ensemble = method.ensemble
         if ensemble.train_members < 2:
             continue
-        predict = make_predict(ensemble, study.preprocess, study.execution.devices)
+        predict = make_predict(ensemble, study.preprocess, own)
         init = jax.jit(lambda key, x, ensemble=ensemble: ensemble.init(key, study.preprocess(x)))
         runs: list[Mapping[tuple[str, str], Any]] = []
         for seed in method.seeds[:SEEDS]:
