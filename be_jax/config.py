@@ -7,6 +7,9 @@ from typing import Any, Literal, get_args
 Optimizer = Literal["adam", "sgd"]
 BatchMode = Literal["repeat", "split", "independent"]
 GradientRule = Literal["mean_over_users", "sum", "mean"]
+Loss = Literal["members", "mixture"]
+RepulsionAt = Literal["examples", "midpoints"]
+Trained = Literal["all", "fast"]
 Keep = Literal["last", "best"]
 
 
@@ -35,8 +38,13 @@ class TrainConfig:
         so that a learning rate means the same for every method: a shared kernel steps as a single network's does, a
         member's own weights as if it trained alone. "mean" (of the loss over members, as in the published code) steps
         a member's own weights m times less; "sum" steps a shared kernel m times further.
-      repulsion: weight of a term that keeps the members' predictions apart (`be_jax.repulsion`), beside the mean loss
-        over members; classification only, and members must see the same examples (`repeat`).
+      loss: what is minimised: the mean NLL of "members", each for itself, or the NLL of their "mixture", in which a
+        member that predicts well lets the others go; members must then see the same examples (`repeat`).
+      repulsion: weight of a term that keeps the members' predictions apart (`be_jax.repulsion`), beside the loss;
+        classification only, and members must see the same examples (`repeat`).
+      repulsion_at: where they are kept apart: at the "examples" of the step, or at the "midpoints" of its first and
+        second example, third and fourth, and so on, which are like no example.
+      trained: "all" weights, or the "fast" ones alone, with all that members share as it was at the start.
       keep: the weights that a run ends with: of its "last" epoch, or of the "best" validation loss.
       patience: epochs without an improvement of the validation loss by `min_delta` before training stops; 0: never.
       min_delta: see `patience`; in nats.
@@ -53,7 +61,10 @@ class TrainConfig:
     fast_learning_rate_multiplier: float = 1.0
     batch_mode: BatchMode = "repeat"
     gradient_rule: GradientRule = "mean_over_users"
+    loss: Loss = "members"
     repulsion: float = 0.0
+    repulsion_at: RepulsionAt = "examples"
+    trained: Trained = "all"
     keep: Keep = "last"
     patience: int = 0
     min_delta: float = 1e-3
@@ -63,6 +74,7 @@ class TrainConfig:
             check(_is_int(getattr(self, name), at_least=1), name, getattr(self, name), "an integer >= 1")
         check(_is_int(self.patience, at_least=0), "patience", self.patience, "an integer >= 0 (0 never stops early)")
         named = {"optimizer": Optimizer, "batch_mode": BatchMode, "gradient_rule": GradientRule, "keep": Keep}
+        named |= {"loss": Loss, "repulsion_at": RepulsionAt, "trained": Trained}
         for name, choices in named.items():
             value = getattr(self, name)
             check(value in get_args(choices), name, value, f"one of {', '.join(get_args(choices))}")
@@ -70,9 +82,10 @@ class TrainConfig:
             check(_is_number(getattr(self, name), above=0), name, getattr(self, name), "a finite number > 0")
         for name in ("weight_decay", "fast_weight_decay", "fast_learning_rate_multiplier", "repulsion", "min_delta"):
             check(_is_number(getattr(self, name), at_least=0), name, getattr(self, name), "a finite number >= 0")
-        comparable = self.repulsion == 0 or self.batch_mode == "repeat"
-        wanted = f"0 where members see different examples (batch_mode={self.batch_mode!r})"
-        check(comparable, "repulsion", self.repulsion, wanted)
+        differ = f"where members see different examples (batch_mode={self.batch_mode!r})"
+        same = self.batch_mode == "repeat"
+        check(same or self.repulsion == 0, "repulsion", self.repulsion, f"0 {differ}")
+        check(same or self.loss == "members", "loss", self.loss, f"'members' {differ}")
         ascending = all(_is_int(e, at_least=1) for e in self.milestones) and all(
             a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False)
         )
@@ -93,6 +106,10 @@ class TrainConfig:
         if self.batch_size % parts:
             split = f" x {members} members (batch_mode='split')" if self.batch_mode == "split" else ""
             raise ConfigError(f"batch_size={self.batch_size} is not divisible by {devices} devices{split}")
+        if self.repulsion and self.repulsion_at == "midpoints" and self.batch_size // devices % 2:
+            raise ConfigError(
+                f"batch_size={self.batch_size} on {devices} devices leaves an example without a second one"
+            )
 
 
 def check(holds: bool, name: str, value: Any, wanted: str) -> None:

@@ -7,6 +7,7 @@ import jax
 import optax
 
 from be_jax.config import TrainConfig
+from be_jax.steps import train_only
 
 
 def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -> optax.GradientTransformation:
@@ -15,7 +16,8 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -
     With `cycles`, the learning rate falls so many times along half a cosine, instead of being cut at milestones.
 
     Kernels decay; fast weights (r, s and the members' biases) have a learning rate, and r and s a decay, of their own;
-    nothing else decays. Adam adds the decay to the gradient, as the study's optimiser does.
+    nothing else decays. Adam adds the decay to the gradient, as the study's optimiser does. Where fast weights alone
+    are `trained`, the collection `params` stays as it is.
     """
 
     def rule(learning_rate: float, weight_decay: float) -> optax.GradientTransformation:
@@ -37,7 +39,8 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -
         "fast": rule(fast_learning_rate, config.fast_weight_decay),
         "fast_bias": rule(fast_learning_rate, 0.0),
     }
-    return optax.multi_transform(rules, group_of_each)
+    optimizer = optax.multi_transform(rules, group_of_each)
+    return optimizer if config.trained == "all" else train_only(optimizer, "fast")
 
 
 def ends_of_cycles(epochs: int, cycles: int) -> list[int]:

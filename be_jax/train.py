@@ -15,7 +15,7 @@ import optax
 
 from be_jax.batches import epoch_order, masked_sum, shard_of
 from be_jax.config import TrainConfig
-from be_jax.ensemble import Ensemble
+from be_jax.ensemble import Ensemble, Variables
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
 from be_jax.optim import ends_of_cycles, make_optimizer
@@ -75,8 +75,9 @@ class EpochMetrics(NamedTuple):
 
 
 class Trainer(NamedTuple):
-    """The pure functions of a run: `init(seed, images)`, `epoch(seed, state, images, labels, validation)`, the step
-    that an epoch scans over, `step(seed, step_index, state, images, labels, rows) -> (state, loss)`, and
+    """The pure functions of a run: `init(seed, images, trained=None)` (`trained` as in `Ensemble.init`), `epoch(seed,
+    state, images, labels, validation)`, the step that an epoch scans over, `step(seed, step_index, state, images,
+    labels, rows) -> (state, loss)`, and
     `fit(seed, state, data) -> Fit`, which says of a set, such as the training set without augmentation, how well
     members have learned it.
 
@@ -85,7 +86,7 @@ class Trainer(NamedTuple):
     validation)`, which takes what they have trained and the loss of each.
     """
 
-    init: Callable[[jax.Array, jax.Array], RunState]
+    init: Callable[..., RunState]
     step: Callable[
         [jax.Array, jax.Array, State, jax.Array, jax.Array, jax.Array],
         tuple[State, jax.Array],
@@ -120,7 +121,8 @@ def make_trainer(
       steps_per_epoch: of which an epoch is made; as many as the examples fill where not given, and at most these.
 
     Raises:
-      ValueError: the examples do not fill `steps_per_epoch` batches, or there is repulsion without classes.
+      ValueError: the examples do not fill `steps_per_epoch` batches, or there is repulsion without classes; by the
+        step, repulsion between inputs that are not real numbers.
     """
     cycles = ensemble.cycles
     ensemble = ensemble.trainee.split_over(axis_name)
@@ -134,8 +136,8 @@ def make_trainer(
     optimizer = make_optimizer(config, steps, cycles)
     members = ensemble.train_members
 
-    def init(seed: jax.Array, images: jax.Array) -> RunState:
-        train = create_state(ensemble, optimizer, key_for(seed, Purpose.INIT), preprocess(images))
+    def init(seed: jax.Array, images: jax.Array, trained: Variables | None = None) -> RunState:
+        train = create_state(ensemble, optimizer, key_for(seed, Purpose.INIT), preprocess(images), trained)
         infinity, zero = jnp.float32(jnp.inf), jnp.int32(0)
         kept = train.variables
         if cycles:
@@ -151,11 +153,23 @@ def make_trainer(
             x_per_member=config.batch_mode != "repeat",
             mutable=list(statistics),
         )
-        labels = jnp.broadcast_to(labels, outputs.shape[:-1])
-        mean = total = likelihood.member_nll(outputs.astype(jnp.float32), labels).mean()
+        outputs = outputs.astype(jnp.float32)
+        mean = total = likelihood.member_nll(outputs, jnp.broadcast_to(labels, outputs.shape[:-1])).mean()
+        if config.loss == "mixture":
+            total = likelihood.ensemble_nll(outputs, labels).mean()
         if config.repulsion:
-            total += config.repulsion * repulsion(jax.nn.log_softmax(outputs.astype(jnp.float32)), axis_name)
+            if config.repulsion_at == "midpoints":
+                outputs = at_midpoints(weights, statistics, x, key)
+            total += config.repulsion * repulsion(jax.nn.log_softmax(outputs), axis_name)
         return members * total, (mean, {**statistics, **updates})
+
+    def at_midpoints(weights: Any, statistics: Any, x: jax.Array, key: jax.Array) -> jax.Array:
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(f"repulsion_at='midpoints' is between inputs that are real numbers; these are {x.dtype}")
+        between = x.reshape(-1, 2, *x.shape[1:]).mean(1)
+        variables = {**weights, **statistics}
+        outputs, _ = ensemble.apply(variables, between, train=True, key=key, mutable=list(statistics))
+        return outputs.astype(jnp.float32)  # type: ignore[no-any-return]
 
     def augmented(key: jax.Array, images: jax.Array, places: jax.Array) -> jax.Array:
         if augment is None:

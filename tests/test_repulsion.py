@@ -62,6 +62,34 @@ def test_over_devices_value_and_gradient_are_those_of_the_whole_batch():
     np.testing.assert_allclose(gradient, of_whole, rtol=1e-4)
 
 
+def one_step(config, images, axis_name=None):
+    ensemble = be_jax.batch_ensemble(MLP(features=(8,), num_classes=C), M)
+    trainer = make_trainer(ensemble, config, len(images), lambda x: x, axis_name)
+    state = trainer.init(3, images[:1]).train
+    step = lambda state, images: trainer.step(3, 0, state, images, jnp.arange(len(images)) % C, jnp.arange(len(images)))  # noqa: E731
+    if axis_name:
+        return on_devices(step, jax.devices()[:2], 2)(state, images)[0].weights
+    return jax.jit(step)(state, images)[0].weights
+
+
+def test_between_examples_whose_midpoints_are_alike_for_all_members_nothing_is_repelled():
+    images = jax.random.normal(jax.random.key(1), (4, 5))
+    opposites = jnp.stack([images, -images], 1).reshape(8, 5)  # at 0 a network without biases, as at its start, is 0
+    config = TrainConfig(epochs=1, batch_size=8, optimizer="sgd", repulsion=1.0, repulsion_at="midpoints")
+    without = dataclasses.replace(config, repulsion=0.0)
+    jax.tree.map(np.testing.assert_array_equal, one_step(config, opposites), one_step(without, opposites))
+    elsewhere = jnp.concatenate([opposites[1:], opposites[:1]])
+    kernels = [one_step(each, elsewhere)["params"]["Dense_0"]["kernel"] for each in (config, without)]
+    assert np.abs(kernels[0] - kernels[1]).max() > 1e-5
+
+
+def test_midpoints_are_the_same_over_devices():
+    images = jax.random.normal(jax.random.key(1), (8, 5))
+    config = TrainConfig(epochs=1, batch_size=8, optimizer="sgd", repulsion=1.0, repulsion_at="midpoints")
+    same = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)  # noqa: E731
+    jax.tree.map(same, one_step(config, images, DATA_AXIS), one_step(config, images))
+
+
 @pytest.mark.slow
 def test_an_ensemble_trained_with_it_is_more_diverse():
     images = np.asarray(jax.random.normal(jax.random.key(1), (64, 5)))
@@ -86,6 +114,12 @@ def test_where_it_has_no_meaning_it_is_refused():
         TrainConfig(repulsion=1.0, batch_mode="split")
     with pytest.raises(ConfigError, match="repulsion must be a finite number >= 0; got -1"):
         TrainConfig(repulsion=-1.0)
+    between = TrainConfig(batch_size=6, repulsion=1.0, repulsion_at="midpoints")
+    between.check_fits(examples=6, members=2, devices=1)
+    with pytest.raises(ConfigError, match="batch_size=6 on 2 devices leaves an example without a second one"):
+        between.check_fits(examples=6, members=2, devices=2)
+    with pytest.raises(ValueError, match="between inputs that are real numbers; these are int32"):
+        one_step(between, jnp.ones((6, 5), jnp.int32))
     network = be_jax.single(MLP(features=(8,), num_classes=2))
     with pytest.raises(ValueError, match=r"repulsion=1\.0 is between class probabilities"):
         make_trainer(network, TrainConfig(repulsion=1.0), 128, lambda x: x, likelihood=GAUSSIAN)
