@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from be_jax.config import TrainConfig
-from be_jax.ensemble import Ensemble
+from be_jax.ensemble import Ensemble, Variables
 from be_jax.epochs import of_seeds, resident_epoch, streamed_epoch
 from be_jax.parallel import DATA_AXIS, Spread, agreed, devices_of_hosts, on_devices, replicate
 from be_jax.runs import RunFolder
@@ -47,6 +47,7 @@ def fit(
     preprocess: Preprocess,
     folders: Mapping[int, RunFolder],
     *,
+    trained: Variables | None = None,
     augment: Augment | None = None,
     devices: Sequence[jax.Device] | None = None,
     spread: Spread = "batch",
@@ -65,6 +66,7 @@ def fit(
       validation: the same, for early stopping, the choice of weights and the temperature; never the test set.
       preprocess: maps stored images `[b, ...]` to the model's input, inside the compiled step.
       folders: the run folder of each seed. Those of finished runs stay as they are.
+      trained: variables of the plain model to start from, with a leading axis of seeds; see `Ensemble.init`.
       augment: see `be_jax.train.make_trainer`.
       devices: devices to train on, of all hosts; all of them by default.
       spread: whether they share each batch, or each trains its own seeds.
@@ -95,7 +97,7 @@ def fit(
     run_fit = on_devices(of_seeds(trainer.fit, 2, 1, len(folders), len(devices), spread), devices, num_args=3)
 
     seeds = jnp.asarray(list(folders), jnp.uint32)
-    state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None)))(seeds, np.asarray(images[:1]))
+    state = jax.jit(jax.vmap(trainer.init, in_axes=(0, None, 0)))(seeds, np.asarray(images[:1]), trained)
     state = _resume(state, folders)
     saved_epochs = np.array(state.epoch)
     held_out = pad(*validation, VALIDATION_CHUNK, multiple_of=shares)

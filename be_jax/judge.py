@@ -34,6 +34,7 @@ class Config:
     out: where to write the verdicts; `verdicts.json` in the folder of the study by default.
     joint: set methods against deep ensembles that were trained as such, not against the pool's.
     undertrained: methods that are not to be judged, since their training was not done.
+    shift_equivalents: give deep-ensemble equivalents under shift too, which takes a while.
     judge: level, margin and endpoints.
     """
 
@@ -41,6 +42,7 @@ class Config:
     out: Path | None = None
     joint: bool = False
     undertrained: tuple[str, ...] = ()
+    shift_equivalents: bool = False
     judge: JudgeConfig = dataclasses.field(default_factory=JudgeConfig)
 
     @property
@@ -68,6 +70,7 @@ def judge_folder(config: Config, console: Console | None = None, score: Callable
         config=config.judge,
         joint=config.joint,
         undertrained=config.undertrained,
+        shift_equivalents=config.shift_equivalents,
         score=score,
         progress=progress,
     )

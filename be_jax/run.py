@@ -19,7 +19,12 @@ WEIGHTS_AT_MOST_S = 20.0
 
 
 def conclude(
-    study: Study, module: str, judge: JudgeConfig | None = None, *, weights: bool = True
+    study: Study,
+    module: str,
+    judge: JudgeConfig | None = None,
+    *,
+    weights: bool = True,
+    shift_equivalents: bool = False,
 ) -> tuple[StudyResult, Judgement | None]:
     """Runs the study, judges it, and leaves `results.json`, `verdicts.json` and `report.html` in its folder.
 
@@ -31,6 +36,7 @@ def conclude(
       module: by which it was started, for the provenance.
       judge: level, margin and endpoints, where they are not the default's.
       weights: whether to measure members' weights too.
+      shift_equivalents: as in `be_jax.stats.judge_study`.
     """
     pool = [method for method in study.methods if method.name == SINGLE and len(method.seeds) <= study.members]
     if pool and DEEP_ENSEMBLE not in [method.name for method in study.methods] and is_first_host():
@@ -52,7 +58,7 @@ def conclude(
         except ValueError as error:  # networks whose units cannot be matched, such as normalised by groups
             print_plain(f"Weights of members were not measured: {error}")
     try:
-        config = Config(study.folder, judge=judge or JudgeConfig())
+        config = Config(study.folder, judge=judge or JudgeConfig(), shift_equivalents=shift_equivalents)
         return result, judge_folder(config, Console(), scored.score_run)
     except ValueError as error:
         print_tables(result)

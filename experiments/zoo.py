@@ -1,9 +1,10 @@
 """Which cheap ensemble is an ensemble, and at what price? Every method's worth in networks, against what it costs.
 
 The MNIST study, with every method of `be_jax.methods` that fits its network and some more BatchEnsembles: TabM's start
-(one random r, the first layer's, and ones elsewhere), the last layers only, rank 4 with the start distance held, and
-ensembles of 16. What a method is worth is the number of independent networks whose deep ensemble scores alike; what it
-costs is counted and timed as `experiments.cost` does. The line of deep ensembles is the price of the real thing.
+(one random r, the first layer's, and ones elsewhere), the last layers only, rank 4 with the start distance held,
+ensembles of 16, and fast weights trained alone around a trained network of the pool. What a method is worth is the
+number of independent networks whose deep ensemble scores alike; what it costs is counted and timed as
+`experiments.cost` does. The line of deep ensembles is the price of the real thing.
 
     python -m experiments.zoo                                                # 4,000 images that ship
     python -m experiments.zoo --preset full --data-dir ~/tensorflow_datasets # all 60,000 images: hours
@@ -11,8 +12,8 @@ costs is counted and timed as `experiments.cost` does. The line of deep ensemble
 
 A method of yours is a `be_jax.methods.Method`, a row as those of the table; the tutorial
 `experiments/notebooks/06_add_a_method.ipynb` makes one.
-Ends as every study, and with `zoo.json` and two figures in the run folder. Interrupt it at any moment: the same command
-goes on from there.
+Ends as every study, and with `zoo.json` and three figures in the run folder. Interrupt it at any moment: the same
+command goes on from there.
 """
 
 import dataclasses
@@ -93,8 +94,14 @@ def users_method(where: str) -> Method:
 def make_study(config: Config) -> Study:
     """The MNIST study with every method."""
     study = mnist.make_study(dataclasses.replace(config, methods=("single", "copies")))
-    planned = tuple(mnist.build_method(config, row) for row in config.rows.values())
-    return dataclasses.replace(study, methods=planned, not_part=(*study.not_part, "variants", "method", "rounds"))
+    planned = [mnist.build_method(config, row) for row in config.rows.values()]
+    (single,) = (method for method in planned if method.name == "single")
+    planned = [
+        dataclasses.replace(method, start=single if method.train.trained == "fast" else None) for method in planned
+    ]
+    return dataclasses.replace(
+        study, methods=tuple(planned), not_part=(*study.not_part, "variants", "method", "rounds")
+    )
 
 
 def costs_of(config: Config) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def record_of(config: Config, judgement: Judgement, described: str) -> dict[str,
 def main() -> None:
     config: Config = parse_preset(PRESETS, None, __doc__)
     use_compilation_cache()
-    result, judgement = conclude(make_study(config), "experiments.zoo", weights=False)
+    result, judgement = conclude(make_study(config), "experiments.zoo", weights=False, shift_equivalents=True)
     if judgement is None:
         raise ConfigError("a zoo is judged against deep ensembles: its pool needs more networks than members")
     record = record_of(config, judgement, result.data)

@@ -27,6 +27,12 @@ def _rank_4_held(model: nn.Module, o: Options) -> Ensemble:
     return batch_ensemble(model, o.members, 4, normal(std_of_cosine(COSINE, 4), preserve_scale=True))
 
 
+FAST_ALONE = (("trained", "fast"),)
+"""The protocol of methods that start from a trained network, whose weights stay as they are."""
+
+NEARBY = 0.1
+"""The spread of r and s around a trained network: members drawn as far as an untrained one's would not be trained."""
+
 _BLUE, _ORANGE, _SKY = (TABLE[name].style for name in ("batch_ensemble", "batch_ensemble_sign", "lora_ensemble"))
 VARIANTS = {
     row.name: row
@@ -47,5 +53,19 @@ VARIANTS = {
             lambda model, o: batch_ensemble(model, MANY, o.rank, "random_sign"),
         ),
         Method("lora_16", "LoRA, 16", _SKY._replace(marker="8"), lambda model, o: lora_ensemble(model, MANY, o.rank)),
+        Method(
+            "adapted",
+            "BatchEnsemble of a trained network",
+            _BLUE._replace(marker="*"),
+            lambda model, o: batch_ensemble(model, o.members, o.rank, normal(NEARBY)),
+            protocol=FAST_ALONE,
+        ),
+        Method(
+            "adapted_lora",
+            "LoRA of a trained network",
+            _SKY._replace(marker="*"),
+            lambda model, o: lora_ensemble(model, o.members, o.rank),
+            protocol=FAST_ALONE,
+        ),
     )
 }

@@ -15,11 +15,12 @@ from experiments.small_report import SCALE, controls, interval, made, table
 
 ENDPOINTS = {
     "test nll_scaled": "test NLL (temperature-scaled)",
+    "shift nll_scaled": "shift NLL (temperature-scaled)",
     "ood auroc_epistemic": "OOD AUROC by mutual information",
 }
 """By which worth is given, the primary one first."""
 
-FIGURES = ("zoo", "zoo_ood")
+FIGURES = ("zoo", "zoo_shift", "zoo_ood")
 
 Cost = Callable[[Mapping[str, Any]], float | None]
 COSTS: Mapping[str, Cost] = {
@@ -50,7 +51,7 @@ def worth(record: Mapping[str, Any], name: str, endpoint: str) -> Equivalent | N
 
 
 def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
-    """`zoo`, by the primary endpoint, and `zoo_ood`: a panel for each cost."""
+    """A figure for each endpoint, `zoo` by the primary one: a panel for each cost."""
     return {name: _figure(record, endpoint) for name, endpoint in zip(FIGURES, ENDPOINTS, strict=True)}
 
 
@@ -122,7 +123,7 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     ]
     parts = ["# Which cheap ensemble is an ensemble? Worth against cost", "![worth against cost](zoo.png)", words]
     parts += [table(heads, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
-    parts += ["![by OOD AUROC](zoo_ood.png)", f"Controls: {controls(record)}."]
+    parts += ["![under shift](zoo_shift.png)", "![by OOD AUROC](zoo_ood.png)", f"Controls: {controls(record)}."]
     return "\n\n".join([*parts, "## How this was made", made(record)]) + "\n"
 
 

@@ -30,7 +30,7 @@ def record(tmp_path_factory):
         patch.setitem(sys.modules, "users_own", types.SimpleNamespace(PAIR=PAIR))
         config = zoo.Config(
             methods=("single", "copies", "mc_dropout"),
-            variants=("tabm", "batch_ensemble_sign_16"),
+            variants=("tabm", "batch_ensemble_sign_16", "adapted"),
             method=("users_own:PAIR",),
             rounds=1,
             seeds=(1000, 1001, 1002),
@@ -41,12 +41,12 @@ def record(tmp_path_factory):
             severities=(3,),
             out=tmp_path_factory.mktemp("zoo"),
         )
-        result, judgement = conclude(zoo.make_study(config), "experiments.zoo", weights=False)
+        result, judgement = conclude(zoo.make_study(config), "experiments.zoo", weights=False, shift_equivalents=True)
         return json.loads(small.to_json(zoo.record_of(config, judgement, result.data)))
 
 
 def test_every_method_has_its_worth_and_its_cost(record):
-    compared = {"mc_dropout", "tabm", "batch_ensemble_sign_16", "pair"}
+    compared = {"mc_dropout", "tabm", "batch_ensemble_sign_16", "adapted", "pair"}
     assert record["equivalents"].keys() == compared
     assert record["costs"].keys() == compared | {"single", "copies", *(f"deep_ensemble_{m}" for m in (2, 4, 8))}
     for name in compared:
@@ -70,7 +70,7 @@ def test_the_page_has_every_method_the_best_first(record):
     page = zoo_report.to_markdown(told)
     rows = [line for line in page.splitlines() if line.startswith("| ")][1:]
     worths = [float(row.split("|")[2].strip("<> ").split(" ")[0]) for row in rows[1:]]
-    assert len(worths) == 4
+    assert len(worths) == 5
     assert worths == sorted(worths, reverse=True)
     assert [row for row in rows if row.endswith("| yes |")] == [row for row in rows if "a pair of 2" in row]
 

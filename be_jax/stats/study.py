@@ -32,6 +32,7 @@ def judge_study(
     at_start: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     undertrained: Collection[str] | Mapping[str, str] = (),
     joint: bool = False,
+    shift_equivalents: bool = False,
     score: Callable[..., Scores] = score_run,
     progress: Progress = silently,
 ) -> Judgement:
@@ -51,6 +52,8 @@ def judge_study(
         folder where not given and there.
       undertrained: methods that are not judged, perhaps each with the reason, beside those whose curves say so.
       joint: whether deep ensembles that were trained as such are the reference, and not the pool's.
+      shift_equivalents: whether equivalents are given under shift too: deep ensembles of every size are then scored on
+        shifted sets, which are the many.
       score: of predictions; `ScoredOnce().score_run` does not score again what was scored for the tables.
       progress: wraps what takes long.
 
@@ -65,6 +68,7 @@ def judge_study(
         at_start=at_start,
         undertrained=undertrained,
         joint=joint,
+        shift_equivalents=shift_equivalents,
         score=score,
         progress=progress,
     )
@@ -82,6 +86,7 @@ def collect(
     at_start: Mapping[str, Mapping[tuple[str, str], float]] | None = None,
     undertrained: Collection[str] | Mapping[str, str] = (),
     joint: bool = False,
+    shift_equivalents: bool = False,
     score: Callable[..., Scores] = score_run,
     progress: Progress = silently,
 ) -> tuple[Samples, StudyResult]:
@@ -108,7 +113,8 @@ def collect(
 
     methods = {name: of(name, seeds_factor(name)) for name in judged_names(runs, pooled)}
     largest = min(len(networks) - 1, 2 * size)
-    curve = size_curve(networks, largest, {1, size}, score) if len(networks) >= FEWEST_NETWORKS else {}
+    whole = None if shift_equivalents else {1, size}
+    curve = size_curve(networks, largest, whole, score) if len(networks) >= FEWEST_NETWORKS else {}
     single = curve[1] if pooled else of(SINGLE, "single networks")
     deep = curve[size] if pooled else of(DEEP_ENSEMBLE, "deep ensembles")
     config = config or JudgeConfig()

@@ -23,8 +23,9 @@ SEEDS = 3
 def score_start(study: Study) -> dict[str, dict[str, float]]:
     """`{method: {"<set> <metric>": value}}` of the endpoints of diversity, means over `SEEDS` untrained ensembles.
 
-    On the study's test and out-of-distribution data. Methods whose members come about by training, or at prediction,
-    have none: single networks, pools, MC dropout. On this host's devices: of several hosts one calls this.
+    On the study's test and out-of-distribution data, and on this host's devices: of several hosts one calls this.
+    Methods whose members come about by training, or at prediction, have none: single networks, pools, MC dropout; nor
+    have those that start from trained networks.
     """
     sets = {"test": EvaluationSet(*study.data.test)}
     sets |= {f"ood/{name}": EvaluationSet(examples, None) for name, examples in study.data.ood.items()}
@@ -32,7 +33,7 @@ def score_start(study: Study) -> dict[str, dict[str, float]]:
     scores: dict[str, dict[str, float]] = {}
     for method in study.methods:
         ensemble = method.ensemble
-        if ensemble.train_members < 2:
+        if ensemble.train_members < 2 or method.start:
             continue
         predict = make_predict(ensemble, study.preprocess, own)
         init = jax.jit(lambda key, x, ensemble=ensemble: ensemble.init(key, study.preprocess(x)))

@@ -79,7 +79,7 @@ class Study:
       execution: where to train.
 
     Raises:
-      ConfigError: no method, two of one name, or one without seeds.
+      ConfigError: no method, two of one name, one without seeds, or one that starts from none before it.
     """
 
     name: str
@@ -97,7 +97,10 @@ class Study:
     def __post_init__(self) -> None:
         names = [method.name for method in self.methods]
         check(bool(names) and len(set(names)) == len(names), "methods", names, "different ones, at least one")
-        for method in self.methods:
+        for i, method in enumerate(self.methods):
+            if method.start:
+                known = method.start.name in names[:i]
+                check(known, f"start of {method.name}", method.start.name, "a method before it")
             distinct = len(set(method.seeds)) == len(method.seeds) > 0
             fits = distinct and min(method.seeds) >= 0 and max(method.seeds) < 2**32
             check(fits, f"seeds of {method.name}", method.seeds, "different integers in [0, 2^32), at least one")

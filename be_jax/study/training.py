@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from be_jax.checkpoint import CheckpointFolder
 from be_jax.config import ConfigError, TrainConfig
@@ -30,12 +31,22 @@ Report = Callable[[str], None]
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """A method as a study runs it: its name (also of its folder), what is trained, how, and from which seeds."""
+    """A method as a study runs it.
+
+    Attributes:
+      name: also of its folder.
+      ensemble: what is trained.
+      train: how.
+      seeds: one run for each.
+      start: a method of the same model, before this one in the study, whose trained networks it starts from: the first
+        seed from that one's first, and so on, round and round.
+    """
 
     name: str
     ensemble: Ensemble
     train: TrainConfig
     seeds: tuple[int, ...] = ()
+    start: "Planned | None" = None
 
 
 def run_method(
@@ -101,6 +112,7 @@ def run_method(
                 data.validation,
                 preprocess,
                 folders,
+                trained=_starts(method, tuple(folders), data, preprocess, folder),
                 augment=augment,
                 devices=devices,
                 spread=spread,
@@ -196,6 +208,17 @@ def kept_weights(method: Planned, data: StudyData, preprocess: Preprocess, folde
     trainer = make_trainer(method.ensemble, method.train, len(data.train.labels), preprocess)
     like = jax.eval_shape(trainer.init, jnp.uint32(0), data.train.images[:1])
     return checkpoints.restore(steps[-1], like).kept  # type: ignore[no-any-return]
+
+
+def _starts(
+    method: Planned, seeds: Sequence[int], data: StudyData, preprocess: Preprocess, folder: Path
+) -> Variables | None:
+    """What each seed starts from, stacked; None where it is drawn."""
+    if (start := method.start) is None:
+        return None
+    given = [start.seeds[method.seeds.index(seed) % len(start.seeds)] for seed in seeds]
+    weights = [kept_weights(start, data, preprocess, seed_folder(folder / start.name, seed)) for seed in given]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *weights)  # type: ignore[no-any-return]
 
 
 def _outcome(state: RunState) -> dict[str, Any]:
