@@ -3,7 +3,8 @@
 Starts from the MNIST study's BatchEnsemble (r, s ~ N(1, 0.5), rank 1, 4 members) and varies one switch at a time: the
 spread of the start, with the scale of a plain layer kept or not; which of r and s are drawn; the rank, as it is and
 with the start distance of two members held; the learning rate and decay of the fast weights; what members see at a
-step; the gradient rule; a repulsive term. Two rows vary how a deep ensemble is trained. All are set against a pool of
+step; the gradient rule; a repulsive term. Five rows vary how a deep ensemble is trained: on the loss of its mixture, or
+with a repulsive term at the training images or between them. All are set against a pool of
 independent networks and the deep ensembles made of it, beside copies of one network, whose gain must be 0.
 
     python -m experiments.ablation                                   # 4,000 embedded images, 500 test images
@@ -18,7 +19,6 @@ from pathlib import Path
 
 import tyro
 
-from be_jax import models
 from be_jax.config import TrainConfig
 from be_jax.study import Planned, Study
 from experiments import command_line, small
@@ -51,7 +51,7 @@ def setting(config: small.Config, name: str) -> Planned:
     """A row as a method of the study."""
     row = SETTINGS[name]
     train: TrainConfig = dataclasses.replace(config.train, **dict(row.changes))  # type: ignore[arg-type]
-    ensemble = row.build(models.MLP(dropout_rate=config.dropout_rate), config.members)
+    ensemble = row.build(config.model, config.members)
     return Planned(name, ensemble, train, config.seeds)
 
 

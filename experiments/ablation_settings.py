@@ -81,4 +81,7 @@ SETTINGS: dict[str, Setting] = {
     "repulsion_10": _reference("repulsive term x 10", repulsion=10.0),
     "deep_mean_rule": _deep("deep ensemble, steps 1/m", gradient_rule="mean", batch_mode="independent"),
     "deep_same_batches": _deep("deep ensemble, same batches"),
+    "deep_mixture": _deep("deep ensemble, loss of the mixture", loss="mixture"),
+    "deep_repelled": _deep("deep ensemble, repelled at images", repulsion=1.0),
+    "deep_repelled_between": _deep("deep ensemble, repelled between", repulsion=1.0, repulsion_at="midpoints"),
 }

@@ -41,6 +41,7 @@ from experiments import (
     tabular_report,
     toy_figures,
     weights_report,
+    widths_report,
     zoo_report,
 )
 from experiments.ablation_settings import SETTINGS
@@ -61,6 +62,7 @@ TITLES = {
 
 RECORDS = {
     "phase": phase_report,
+    "widths": widths_report,
     "disentanglement": disentanglement_report,
     "tabular": tabular_report,
     "toy": toy_figures,

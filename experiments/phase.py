@@ -55,7 +55,7 @@ class Config(small.Config):
         return self.out or Path("runs") / f"phase_{self.data}"
 
 
-def planned(config: Config, name: str) -> Planned:
+def planned(config: small.Config, name: str) -> Planned:
     """A method of the table, or a setting of the ablation."""
     return ablation.setting(config, name) if name in ablation.SETTINGS else small.planned(config, name)
 

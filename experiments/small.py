@@ -53,6 +53,7 @@ class Config:
       seeds: of every method but `single`, one run for each.
       pool_size: number of independent networks, from which the deep ensembles are made.
       members: m, of all ensembles.
+      width: of every hidden layer of the MLP, of the MNIST study's.
       dropout_rate: in training of every network.
       train: the training protocol.
       out: folder of the runs.
@@ -64,6 +65,7 @@ class Config:
     seeds: tuple[int, ...] = tuple(range(POOL_SEEDS_BELOW, POOL_SEEDS_BELOW + 10))
     pool_size: int = 20
     members: int = 4
+    width: float = 1.0
     dropout_rate: float = 0.05
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     out: Path | None = None
@@ -73,6 +75,12 @@ class Config:
         check(self.members >= 2, "members", self.members, "an integer >= 2")
         enough = self.pool_size > self.members
         check(enough, "pool_size", self.pool_size, f"more than members={self.members}: deep ensembles are made of it")
+        check(self.width > 0, "width", self.width, "a number > 0")
+
+    @property
+    def model(self) -> models.MLP:
+        """For one member."""
+        return models.widen(models.MLP(dropout_rate=self.dropout_rate), self.width)  # type: ignore[return-value]
 
 
 NOT_PART = ("data_dir", "seeds", "pool_size", "out", "execution")
@@ -104,8 +112,7 @@ def planned(config: Config, name: str, train: TrainConfig | None = None) -> Plan
     """A method of the table, trained by this protocol, or by the configuration's."""
     options = methods.Options(members=config.members, input_shape=(28, 28, 1))
     seeds = tuple(range(config.pool_size)) if name == "single" else config.seeds
-    model = models.MLP(dropout_rate=config.dropout_rate)
-    return common.planned(methods.find(name), model, options, train or config.train, seeds)
+    return common.planned(methods.find(name), config.model, options, train or config.train, seeds)
 
 
 def study(

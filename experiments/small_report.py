@@ -12,6 +12,7 @@ from be_jax.report.methods import styles
 from be_jax.report.words import control_outcome
 from be_jax.stats import Interval
 from experiments.ablation_settings import SETTINGS
+from experiments.zoo_methods import TABM, VARIANTS
 
 MEASURES = {
     "test nll_scaled": "gain, test NLL (temperature-scaled)",
@@ -20,6 +21,9 @@ MEASURES = {
     "test root_epistemic": "diversity, √MI on test",
 }
 """Endpoints that are shown: the primary one first."""
+
+KNOWN = TABLE | VARIANTS | {TABM.name: TABM}
+"""Every method, and those of experiments."""
 
 SCALE = "0 % is a single network, or copies of one; 100 % a deep ensemble, or independent networks."
 
@@ -37,7 +41,7 @@ def _number(value: Any) -> float:
 
 def name_of(method: str) -> str:
     """A method, or a setting of the ablation, in words."""
-    return SETTINGS[method].label if method in SETTINGS else TABLE[method].label_of({})
+    return SETTINGS[method].label if method in SETTINGS else KNOWN[method].label_of({})
 
 
 def looks(methods: Sequence[str]) -> dict[str, Style]:

@@ -3,9 +3,10 @@
 Classification (breast_cancer, wine, digits) and regression with a Gaussian head (diabetes, and friedman1, which is
 generated) on data that come with scikit-learn. An MLP with two hidden layers of 64, 4 members; 20 splits of the rows
 into training, validation and test, in each of which everything is trained once, to the end: independent networks, which
-are the single networks and the deep ensemble; MC dropout; BatchEnsembles from N(1, 0.5) and from random signs; copies
-of one network, whose gain must be 0; a wider network of the ensemble's cost; and a second deep ensemble, whose gain
-must be 1. Quality is at the temperature, or the scale of the spread, fitted on validation.
+are the single networks and the deep ensemble; MC dropout; BatchEnsembles from N(1, 0.5) and from random signs, and one
+of 32 members that starts as TabM does (arXiv 2410.24210); copies of one network, whose gain must be 0; a wider network
+of the ensemble's cost; and a second deep ensemble, whose gain must be 1. Members are scored alone too, on the same
+scale. Quality is at the temperature, or the scale of the spread, fitted on validation.
 
     python -m experiments.tabular
 
@@ -35,11 +36,14 @@ from be_jax.stats.controls import POSITIVE
 from be_jax.study.progress import progress_bars
 from experiments import command_line, small, tabular_report
 from experiments.common import check_chosen, use_compilation_cache
+from experiments.small_report import KNOWN
 from experiments.tabular_data import LOADERS, Dataset, Split, load, split
 from experiments.tabular_scores import Predicted, sample, scores_of, single_networks
 from experiments.together import outputs_of, train_together
+from experiments.zoo_methods import TABM
 
-METHODS = ("mc_dropout", "batch_ensemble", "batch_ensemble_sign", SINGLE_WIDE, COPIES)
+METHODS = ("mc_dropout", "batch_ensemble", "batch_ensemble_sign", TABM.name, SINGLE_WIDE, COPIES)
+BATCH_ENSEMBLES = ("batch_ensemble", "batch_ensemble_sign", TABM.name)
 TRAIN = TrainConfig(epochs=200, batch_size=32, milestones=(100, 150))
 
 CLASSES = JudgeConfig(
@@ -93,8 +97,8 @@ def predicted(
     return Predicted(*(np.asarray(outputs(variables, seeds, x)) for x in (rows.train.validation_x, rows.test_x)))
 
 
-def judged(config: Config, name: str, progress: Progress) -> Judgement:
-    """Everything trained and judged on one table."""
+def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, dict[str, Any]]:
+    """Everything trained and judged on one table; and where the members of each BatchEnsemble stand, each alone."""
     dataset, m = load(name), config.members
     rows = split(dataset, config.seeds)
     model = models.MLP(config.features, dataset.num_classes or 2, config.dropout_rate)
@@ -105,18 +109,21 @@ def judged(config: Config, name: str, progress: Progress) -> Judgement:
     single = sample(single_networks(dataset, rows, pool, m))
     deep, other = (sample(scores_of(dataset, rows, pool.members(slice(k, k + m)))) for k in (0, m))
     options = methods.Options(members=m, input_shape=dataset.x.shape[1:])
-    samples = {}
+    samples, alone = {}, {}
+    how = CLASSES if dataset.num_classes else NUMBERS
     for method in METHODS:
-        row = methods.find(method)
+        row = KNOWN[method]
         outputs = train(row.build(model, options), row.trained_with(config.train))
         samples[method] = sample(scores_of(dataset, rows, outputs))
-    how = CLASSES if dataset.num_classes else NUMBERS
+        if method in BATCH_ENSEMBLES:
+            members = sample(single_networks(dataset, rows, outputs, outputs.test.shape[1]))
+            alone[method] = dataclasses.asdict(gain_row(how.primary, members, single, deep, how).position)
     control = gain_row(how.primary, other, single, deep, how)
     passed = control.position.holds(1.0) if control.position.pieces else None
     positive = Control(POSITIVE, 1.0, control.position, passed, control.reason)
     copies = samples.pop(COPIES)
     compared = Samples(samples, single, deep, frozenset({SINGLE_WIDE}), copies, positive)
-    return judge(compared, how, {"experiment": "tabular", "data": described(dataset, rows)})
+    return judge(compared, how, {"experiment": "tabular", "data": described(dataset, rows)}), alone
 
 
 def described(dataset: Dataset, rows: Split) -> str:
@@ -132,8 +139,8 @@ def run(config: Config) -> dict[str, Any]:
     tables = []
     with progress_bars() as progress:
         for name in config.datasets:
-            judgement = judged(config, name, progress)
-            tables.append({"dataset": name, "data": judgement.about["data"], **small.told(judgement)})
+            judgement, alone = judged(config, name, progress)
+            tables.append({"dataset": name, "data": judgement.about["data"], "alone": alone, **small.told(judgement)})
     return small.record("tabular", config, "tables of scikit-learn", tables=tables)
 
 

@@ -18,6 +18,7 @@ MEASURES = {
     "test root_epistemic": "diversity, √MI",
     "test spread_of_means": "diversity, spread of means",
 }
+ALONE = "a member alone"
 VIEW = (-2.0, 4.0)
 
 
@@ -50,18 +51,24 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         f"An MLP on five tables, {len(config['seeds'])} splits, everything trained once in each, for "
         f"{config['train']['epochs']} epochs. {SCALE} Intervals are of 95 %, over splits, which all methods share and "
         "whose rows overlap, so that they are narrower than those over other data of the kind would be; they are not "
-        "corrected for their number. A dash: the deep ensemble and the single network cannot be told apart, or it is "
-        "not measured there. Where a control fails nothing is said."
+        "corrected for their number. A member alone: its gain in test NLL, on the same scale. A dash: the deep "
+        "ensemble and the single network cannot be told apart, or it is not measured there. Where a control fails "
+        "nothing is said."
     )
     checked = "\n".join(f"- {each['data']}. {controls(each)}" for each in record["tables"])
     parts = ["# Tables: does a BatchEnsemble match a deep ensemble?", words, "![tables](tabular.png)"]
-    parts += [table(["data, method", *MEASURES.values()], list(_rows(record))).strip(), "## Data and controls", checked]
+    parts += [
+        table(["data, method", *MEASURES.values(), ALONE], list(_rows(record))).strip(),
+        "## Data and controls",
+        checked,
+    ]
     return "\n\n".join([*parts, "## How this was made", made(record)]) + "\n"
 
 
 def _rows(record: Mapping[str, Any]) -> Iterable[list[str]]:
     for each in record["tables"]:
         if each["failed"]:
-            yield [f"{each['dataset']}: control failed", *("" for _ in MEASURES)]
+            yield [f"{each['dataset']}: control failed", *("" for _ in (*MEASURES, ALONE))]
         for name, rows in each["methods"].items():
-            yield [f"{each['dataset']}, {name_of(name)}", *(percent(interval(rows.get(e))) for e in MEASURES)]
+            shown = [rows.get(endpoint) for endpoint in MEASURES] + [each["alone"].get(name)]
+            yield [f"{each['dataset']}, {name_of(name)}", *(percent(interval(row)) for row in shown)]

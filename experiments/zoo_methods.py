@@ -1,5 +1,7 @@
 """Methods of the zoo beside those of the table: BatchEnsembles that are started, placed or counted otherwise."""
 
+import dataclasses
+
 import flax.linen as nn
 
 from be_jax import batch_ensemble, lora_ensemble, models
@@ -69,3 +71,11 @@ VARIANTS = {
         ),
     )
 }
+
+TABM = dataclasses.replace(
+    VARIANTS["tabm"],
+    name="tabm_32",
+    label="BatchEnsemble, TabM's start, 32",
+    build=lambda model, o: _tabm(model, dataclasses.replace(o, members=32)),
+)
+"""As its authors have it on tables (arXiv 2410.24210): 32 members, here of rank 1 with biases of their own."""

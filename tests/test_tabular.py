@@ -61,6 +61,7 @@ def test_every_method_has_its_rows_unless_a_control_failed(record):
     for each, endpoint in ((wine, "test accuracy"), (diabetes, "test crps_scaled")):
         assert each["controls"].keys() == {"identical members", "independent networks"}
         assert set(each["methods"]) == (set() if each["failed"] else methods)
+        assert set(each["alone"]) == methods
         for rows in each["methods"].values():
             assert {"test nll_scaled", endpoint} <= rows.keys()
 
@@ -86,10 +87,11 @@ def test_the_page_and_the_figure(record):
     for each in shown["tables"]:
         each["failed"] = ""
     wine, diabetes = shown["tables"]
+    wine["alone"] = {"batch_ensemble": {"value": -0.3, "pieces": [[-0.5, -0.1]]}}
     wine["methods"] = {"batch_ensemble": {"test nll_scaled": {"value": 0.25, "pieces": [[0.1, 0.4]]}}}
     diabetes |= {"methods": {}, "failed": "identical members"}
     text = tabular_report.to_markdown(shown)
-    assert "| wine, BatchEnsemble N(1, 0.5) | 25 % [10, 40] | – | – | – | – | – |" in text
+    assert "| wine, BatchEnsemble N(1, 0.5) | 25 % [10, 40] | – | – | – | – | – | −30 % [−50, −10] |" in text
     assert "| diabetes: control failed |" in text
     (figure,) = tabular_report.draw(shown).values()
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["wine", "diabetes"]
