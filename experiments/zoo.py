@@ -25,8 +25,9 @@ import rich
 
 from be_jax.config import ConfigError, check
 from be_jax.methods import TABLE, Method
+from be_jax.results import StudyResult
 from be_jax.run import conclude
-from be_jax.stats import Equivalent, Judgement
+from be_jax.stats import Equivalent, Judgement, difference
 from be_jax.study import Study
 from be_jax.study.progress import progress_bars
 from experiments import command_line, mnist, small, zoo_report
@@ -118,16 +119,19 @@ def costs_of(config: Config) -> dict[str, Any]:
     return found
 
 
-def record_of(config: Config, judgement: Judgement, described: str) -> dict[str, Any]:
-    """Worth and cost of every method, and the judgement's words on each."""
+def record_of(config: Config, judgement: Judgement, result: StudyResult) -> dict[str, Any]:
+    """Worth and cost of every method, its NLL less that of BatchEnsemble N(1, 0.5), and the judgement's words on it."""
     worth: dict[str, dict[str, Equivalent]] = {each.name: dict(each.equivalents) for each in judgement.methods}
     return small.record(
         "zoo",
         config,
-        described,
+        result.data,
         labels={name: row.label_of(dataclasses.asdict(config)) for name, row in config.rows.items()},
         styles={name: row.style._asdict() for name, row in config.rows.items()},
         equivalents={name: {k: dataclasses.asdict(v) for k, v in of.items()} for name, of in worth.items()},
+        against_batch_ensemble={
+            name: difference(result, name, "batch_ensemble", "test", "nll_scaled")._asdict() for name in worth
+        },
         costs=costs_of(config),
         **small.told(judgement),
     )
@@ -139,7 +143,7 @@ def main() -> None:
     result, judgement = conclude(make_study(config), "experiments.zoo", weights=False, shift_equivalents=True)
     if judgement is None:
         raise ConfigError("a zoo is judged against deep ensembles: its pool needs more networks than members")
-    record = record_of(config, judgement, result.data)
+    record = record_of(config, judgement, result)
     small.save(record, config.folder, zoo_report.draw(record))
     rich.print(zoo_report.to_markdown(record))
 

@@ -42,7 +42,7 @@ def record(tmp_path_factory):
             out=tmp_path_factory.mktemp("zoo"),
         )
         result, judgement = conclude(zoo.make_study(config), "experiments.zoo", weights=False, shift_equivalents=True)
-        return json.loads(small.to_json(zoo.record_of(config, judgement, result.data)))
+        return json.loads(small.to_json(zoo.record_of(config, judgement, result)))
 
 
 def test_every_method_has_its_worth_and_its_cost(record):
