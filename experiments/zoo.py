@@ -10,10 +10,10 @@ number of independent networks whose deep ensemble scores alike; what it costs i
     python -m experiments.zoo --preset full --data-dir ~/tensorflow_datasets # all 60,000 images: hours
     python -m experiments.zoo --method my_module:my_method                   # and a method of yours
 
-A method of yours is a `be_jax.methods.Method`, a row as those of the table; the tutorial
-`experiments/notebooks/06_add_a_method.ipynb` makes one.
-Ends as every study, and with `zoo.json` and three figures in the run folder. Interrupt it at any moment: the same
-command goes on from there.
+A method of yours is a `be_jax.methods.Method`, a row as those of the table: the page of results shows one in ten lines,
+the tutorial `experiments/notebooks/06_add_a_method.ipynb` makes one from nothing.
+Ends as every study, and with `zoo.json`, three figures and a table to sort, `zoo.html`, in the run folder. Interrupt it
+at any moment: the same command goes on from there.
 """
 
 import dataclasses
@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 import rich
 
 from be_jax.config import ConfigError, check
+from be_jax.files import write_atomically
 from be_jax.methods import TABLE, Method
 from be_jax.results import StudyResult
 from be_jax.run import conclude
@@ -145,6 +146,7 @@ def main() -> None:
         raise ConfigError("a zoo is judged against deep ensembles: its pool needs more networks than members")
     record = record_of(config, judgement, result)
     small.save(record, config.folder, zoo_report.draw(record))
+    write_atomically(config.folder / "zoo.html", zoo_report.to_html(record))
     rich.print(zoo_report.to_markdown(record))
 
 

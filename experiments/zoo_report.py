@@ -1,4 +1,4 @@
-"""The zoo as figures and a page, from `zoo.json`: worth in networks against cost, with the line of deep ensembles."""
+"""The zoo as figures, a page, and a table to sort, from `zoo.json`; with the line of deep ensembles."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,10 @@ from be_jax.methods import TABLE, Style
 from be_jax.report.columns import percent
 from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
 from be_jax.stats import Equivalent
+from experiments import sortable
 from experiments.small_report import SCALE, controls, interval, made, table
+
+TITLE = "Which cheap ensemble is an ensemble? Worth against cost"
 
 ENDPOINTS = {
     "test nll_scaled": "test NLL (temperature-scaled)",
@@ -98,8 +101,8 @@ def _panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> 
     axes.minorticks_off()
 
 
-def to_markdown(record: Mapping[str, Any]) -> str:
-    """The figures with their words, and a table with a row for each method, the best first."""
+def words_of(record: Mapping[str, Any]) -> str:
+    """What a reader must know of figures and table."""
     config = record["config"]
     words = (
         f"{record['data']}. Every method has {config['members']} members unless it says otherwise, "
@@ -111,20 +114,48 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         "temperature fitted on validation data. A hollow mark: undertrained by the study's own rule. FLOPs are XLA's "
         f"count of a batch of {config['train']['batch_size']} (a step: for each member), seconds are of this machine."
     )
-    if record["failed"]:
-        words = f"No verdict: a control failed. {record['failed']}.\n\n{words}"
-    heads = [
-        "method",
-        *(f"worth by {title}" for title in ENDPOINTS.values()),
-        "gain, test NLL",
-        "gain, shift NLL",
-        *COSTS,
-        "undertrained",
-    ]
-    parts = ["# Which cheap ensemble is an ensemble? Worth against cost", "![worth against cost](zoo.png)", words]
-    parts += [table(heads, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
+    return f"No verdict: a control failed. {record['failed']}.\n\n{words}" if record["failed"] else words
+
+
+HEADS = (
+    *("method", *(f"worth by {title}" for title in ENDPOINTS.values()), "gain, test NLL", "gain, shift NLL"),
+    *(*COSTS, "undertrained"),
+)
+
+
+TAKE_PART = """A file `my_module.py` where you start Python, with what makes an ensemble of any model:
+
+```python
+import be_jax
+from be_jax.methods import Method, Style
+
+
+def build(model, options):  # a flax module for one member, and `be_jax.methods.Options`
+    return be_jax.batch_ensemble(model, options.members, init=be_jax.fast_init.normal(1.0))
+
+
+my_method = Method("far_start", "BatchEnsemble N(1, 1)", Style("#444444", "d", "-"), build)
+```
+
+```sh
+python -m experiments.zoo --method my_module:my_method
+```
+
+trains it beside all others, or alone where they are trained already, and leaves it in the same tables and figures."""
+
+
+def to_html(record: Mapping[str, Any]) -> str:
+    """The table alone, to be sorted."""
+    return sortable.page(TITLE, words_of(record).replace("**", ""), HEADS, list(_rows(record)))
+
+
+def to_markdown(record: Mapping[str, Any]) -> str:
+    """The figures with their words, and a table with a row for each method, the best first."""
+    parts = [f"# {TITLE}", "![worth against cost](zoo.png)", words_of(record)]
+    parts += [table(HEADS, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
     parts += ["![under shift](zoo_shift.png)", "![by OOD AUROC](zoo_ood.png)", f"Controls: {controls(record)}."]
-    return "\n\n".join([*parts, "## How this was made", made(record)]) + "\n"
+    parts += ["## A method of yours beside these", TAKE_PART, "## How this was made", made(record)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _rows(record: Mapping[str, Any]) -> Iterable[list[str]]:

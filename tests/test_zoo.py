@@ -1,6 +1,7 @@
 """The zoo, small: every method has its worth and its cost, a user's own beside ours, and a page says who is cheap."""
 
 import json
+import re
 import sys
 import types
 
@@ -73,6 +74,21 @@ def test_the_page_has_every_method_the_best_first(record):
     assert len(worths) == 5
     assert worths == sorted(worths, reverse=True)
     assert [row for row in rows if row.endswith("| yes |")] == [row for row in rows if "a pair of 2" in row]
+
+
+def test_the_table_to_sort_has_the_same_rows(record):
+    source = zoo_report.to_html(record | {"failed": ""})
+    assert source.count("<tr>") == 1 + 5
+    assert source.count("<th>") == len(zoo_report.HEADS)
+    assert "<td>a pair of 2</td>" in source
+
+
+def test_the_method_that_the_page_shows_is_one(tmp_path, monkeypatch):
+    (tmp_path / "shown_method.py").write_text(re.search("```python\n(.*?)```", zoo_report.TAKE_PART, re.DOTALL)[1])
+    monkeypatch.syspath_prepend(tmp_path)
+    row = zoo.users_method("shown_method:my_method")
+    ensemble = row.build(be_jax.models.MLP(), methods.Options(members=3))
+    assert (row.name, ensemble.members) == ("far_start", 3)
 
 
 def test_a_failed_control_leaves_no_worth(record):

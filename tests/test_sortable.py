@@ -1,0 +1,25 @@
+"""A table to sort: what is a number is ordered as one, and nothing in it is markup."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from experiments import sortable
+
+
+def test_text_is_escaped():
+    source = sortable.page("A & B", "of <i>", ("<b>",), (("</table>",), ("1 < 2",)))
+    assert "A &amp; B" in source
+    assert "<th>&lt;b&gt;</th>" in source
+    assert source.count("</table>") == 1
+    assert source.count("<tr>") == 3
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="there is no node to run it")
+def test_numbers_are_ordered_as_numbers_and_what_is_none_comes_last():
+    cells = ["–", "1.4 [1.0, 8.0]", "−3 % [−9, 2]", "> 8.0 [4.0, 8.0]", "< 1.0", "12"]
+    script = f"{sortable.SCRIPT}\nconsole.log(JSON.stringify({json.dumps(cells)}.sort(order)))"
+    found = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    assert json.loads(found.stdout) == ["12", "> 8.0 [4.0, 8.0]", "1.4 [1.0, 8.0]", "< 1.0", "−3 % [−9, 2]", "–"]
