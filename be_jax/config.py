@@ -91,6 +91,11 @@ class TrainConfig:
         )
         check(ascending, "milestones", self.milestones, "ascending epochs >= 1")
 
+    @property
+    def late_milestones(self) -> tuple[int, ...]:
+        """Those at which training has ended."""
+        return tuple(epoch for epoch in self.milestones if epoch >= self.epochs)
+
     def check_fits(self, *, examples: int, members: int, devices: int, cycles: int = 0) -> None:
         """Raises ConfigError unless batches of `batch_size` can be cut from `examples`, for `members` and `devices`.
 

@@ -42,6 +42,11 @@ def conclude(
     if pool and DEEP_ENSEMBLE not in [method.name for method in study.methods] and is_first_host():
         planned = f"{len(pool[0].seeds)} are planned"
         print_plain(f"No judgement will follow: it takes more than {study.members} runs of {SINGLE}, and {planned}.")
+    for late, epochs in sorted({(each.train.late_milestones, each.train.epochs) for each in study.methods}):
+        if late and is_first_host():
+            print_plain(
+                f"Milestones {', '.join(map(str, late))} come after the last of {epochs} epochs, and cut nothing."
+            )
     scored = ScoredOnce()
     result = run_study(study, module, scored.score_predictions)
     if not is_first_host():
