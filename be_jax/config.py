@@ -44,7 +44,7 @@ class TrainConfig:
         classification only, and members must see the same examples (`repeat`).
       repulsion_at: where they are kept apart: at the "examples" of the step, or at the "midpoints" of its first and
         second example, third and fourth, and so on, which are like no example.
-      trained: "all" weights, or the "fast" ones alone, with all that members share as it was at the start.
+      trained: "all" weights, or the "fast" ones alone, with the weights that members share as they were at the start.
       keep: the weights that a run ends with: of its "last" epoch, or of the "best" validation loss.
       patience: epochs without an improvement of the validation loss by `min_delta` before training stops; 0: never.
       min_delta: see `patience`; in nats.
@@ -85,6 +85,8 @@ class TrainConfig:
         differ = f"where members see different examples (batch_mode={self.batch_mode!r})"
         same = self.batch_mode == "repeat"
         check(same or self.repulsion == 0, "repulsion", self.repulsion, f"0 {differ}")
+        between = self.repulsion > 0 or self.repulsion_at == "examples"
+        check(between, "repulsion_at", self.repulsion_at, "'examples' without a repulsion")
         check(same or self.loss == "members", "loss", self.loss, f"'members' {differ}")
         ascending = all(_is_int(e, at_least=1) for e in self.milestones) and all(
             a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False)

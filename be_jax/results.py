@@ -34,7 +34,8 @@ class RunRecord:
       diverged_step: see `status`; None otherwise.
       scores: `{set: {metric: value}}` as `be_jax.scores.score_predictions` gives them; empty for a diverged run.
       curve: how it was trained: `epoch` (1 after the first) and, at these, `train_nll` and `train_accuracy` (of
-        members alone, without augmentation, mean over them) and `validation_nll` (of the mixture); in nats.
+        members alone, without augmentation, mean over them), `train_minimised` (the NLL that training made small, of
+        these or of the mixture; not in older runs) and `validation_nll` (of the mixture); in nats.
     """
 
     method: str

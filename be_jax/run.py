@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from be_jax.judge import Config, judge_folder
-from be_jax.parallel import is_first_host
+from be_jax.parallel import is_first_host, wait_for_hosts
 from be_jax.provenance import suggested
 from be_jax.report import predictions_in, print_tables, write_report
 from be_jax.report.terminal import print_plain
@@ -49,8 +49,22 @@ def conclude(
             )
     scored = ScoredOnce()
     result = run_study(study, module, scored.score_predictions)
-    if not is_first_host():
-        return result, None
+    judgement = None
+    if is_first_host():
+        judgement = _concluded(study, result, module, judge or JudgeConfig(), scored, weights, shift_equivalents)
+    wait_for_hosts("the study is concluded")  # or those that write nothing would give up the first one for dead
+    return result, judgement
+
+
+def _concluded(
+    study: Study,
+    result: StudyResult,
+    module: str,
+    judge: JudgeConfig,
+    scored: ScoredOnce,
+    weights: bool,
+    shift_equivalents: bool,
+) -> Judgement | None:
     if not (study.folder / FILE).exists():
         save_start(score_start(study), study.folder)
     if weights and not (study.folder / "weights.json").exists():
@@ -63,10 +77,10 @@ def conclude(
         except ValueError as error:  # networks whose units cannot be matched, such as normalised by groups
             print_plain(f"Weights of members were not measured: {error}")
     try:
-        config = Config(study.folder, judge=judge or JudgeConfig(), shift_equivalents=shift_equivalents)
-        return result, judge_folder(config, Console(), scored.score_run)
+        config = Config(study.folder, judge=judge, shift_equivalents=shift_equivalents)
+        return judge_folder(config, Console(), scored.score_run)
     except ValueError as error:
         print_tables(result)
         page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")
         print_plain(f"\nNo judgement: {error}\nreport: {page}")
-        return result, None
+        return None

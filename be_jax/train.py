@@ -60,10 +60,13 @@ class RunState(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How well each member alone fits a set, in prediction mode: NLL in nats and accuracy, both `[m]`."""
+    """How well a set is fitted, in prediction mode: by each member alone, NLL in nats and accuracy, both `[m]`; and the
+    NLL that training makes small, of the mean member or of the mixture (`TrainConfig.loss`), a scalar.
+    """
 
     nll: jax.Array
     accuracy: jax.Array
+    minimised: jax.Array
 
 
 class EpochMetrics(NamedTuple):
@@ -232,7 +235,8 @@ def make_trainer(
 
     def of_members(outputs: jax.Array, labels: jax.Array) -> Fit:
         nll = likelihood.member_nll(outputs, jnp.broadcast_to(labels, outputs.shape[:2]))
-        return Fit(nll, jax.vmap(lambda one: likelihood.accuracy(one[None], labels))(outputs))
+        minimised = likelihood.ensemble_nll(outputs, labels) if config.loss == "mixture" else nll.mean(0)
+        return Fit(nll, jax.vmap(lambda one: likelihood.accuracy(one[None], labels))(outputs), minimised)
 
     def fit(seed: jax.Array, run: RunState, data: Padded) -> Fit:
         return mean_over(data, seed, run.epoch, run.train, of_members)  # type: ignore[no-any-return]

@@ -12,8 +12,10 @@ HEAD = (
 )
 RULE = (
     "A claim is supported, or contradicted, where the whole interval of a measurement is where the claim has it, or "
-    "outside; mixed where measurements differ. Measurements are not corrected for their number. Seeds that it would "
-    "take are a rough reckoning from the present estimate, with networks and examples growing alike."
+    "outside; mixed where measurements differ. A claim of two parts takes evidence for both. Measurements are not "
+    "corrected for their number; they are over seeds, networks and test examples unless they say otherwise. Seeds and "
+    "networks that it would take are a rough reckoning from the present estimate, for all measurements to be decided "
+    "with 80 % power."
 )
 
 
@@ -41,5 +43,6 @@ def _row(claim: Claim, folder: Path) -> list[str]:
     evidence = list(claim.evidence(folder))
     measured = "<br>".join(f"{each.where}: {each.shown}" for each in evidence) or "–"
     source = f"[{claim.source}](https://arxiv.org/abs/{claim.source})"
-    page = f"[{claim.page}]({claim.page}.md)" if evidence else "–"
+    there = [page for page in claim.pages if (folder / f"{page}.json").exists()]
+    page = ", ".join(f"[{page}]({page}.md)" for page in there) if evidence else "–"
     return [f"{claim.words} ({source})", measured, verdict(evidence), page, claim.overturned_by]

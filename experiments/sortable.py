@@ -30,11 +30,12 @@ th:first-child, td:first-child {{ text-align: left; }}
 </html>
 """
 
-SCRIPT = """const number = text => parseFloat(text.replace("\\u2212", "-").replace(/^[<>] /, ""));
-const order = (a, b) => {
+SCRIPT = """const number = text =>
+  parseFloat(text.replace("\\u2212", "-").replace(/^[<>] /, "").replace(/(\\d),(?=\\d{3})/g, "$1"));
+const order = (a, b, way) => {
   const [x, y] = [number(a), number(b)];
-  if (isNaN(x) && isNaN(y)) return a.localeCompare(b);
-  return isNaN(x) ? 1 : isNaN(y) ? -1 : y - x;
+  if (isNaN(x) && isNaN(y)) return way * a.localeCompare(b);
+  return isNaN(x) ? 1 : isNaN(y) ? -1 : way * (y - x);
 };
 if (typeof document !== "undefined") document.querySelectorAll("th").forEach((head, column) => {
   let way = -1;
@@ -42,7 +43,7 @@ if (typeof document !== "undefined") document.querySelectorAll("th").forEach((he
     const body = head.closest("table").tBodies[0];
     const text = row => row.cells[column].textContent;
     way = -way;
-    [...body.rows].sort((a, b) => way * order(text(a), text(b))).forEach(row => body.append(row));
+    [...body.rows].sort((a, b) => order(text(a), text(b), way)).forEach(row => body.append(row));
   });
 });"""
 """Numbers by their value, the greatest first, what has none last; words by the alphabet."""

@@ -20,14 +20,20 @@ import rich
 import tyro
 
 from be_jax.config import check
-from be_jax.results import StudyResult
-from be_jax.stats import Statistic, ratio
-from be_jax.stats.of_results import of_pool_record
+from be_jax.metrics import registry
+from be_jax.results import SINGLE, StudyResult
+from be_jax.stats import Endpoint, Statistic, of_pool, ratio
+from be_jax.stats.of_results import contrast, seeds_of
+from be_jax.stats.study import load_from, members_of, of_folder
 from experiments import command_line, small, widths_report
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, use_compilation_cache
 from experiments.phase import CHOICES, planned
 
-METHODS = ("batch_ensemble_sign", "deep_same_batches", "deep_mixture", "deep_repelled", "deep_repelled_between")
+SAME_BATCHES = "deep_same_batches"
+METHODS = ("batch_ensemble_sign", SAME_BATCHES, "deep_mixture", "deep_repelled", "deep_repelled_between")
+
+JUDGED = (Endpoint("test", "nll_scaled"), Endpoint("ood", "auroc_max_probability"))
+"""By which ensembles that are forced apart are set against those that are not."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Config(small.Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         ascending = len(self.widths) > 1 and self.widths[0] > 0 and tuple(sorted(set(self.widths))) == self.widths
+        check(self.width == 1 or self.width in self.widths, "width", self.width, "left out: the ladder's are `widths`")
         check(ascending, "widths", self.widths, "ascending numbers > 0, at least two")
         check_chosen("methods", self.methods, tuple(name for name in CHOICES if name not in ("single", "copies")))
 
@@ -57,11 +64,31 @@ class Config(small.Config):
         return self.out or Path("runs") / f"widths_{self.data}"
 
 
-def mutual_information(result: StudyResult, set_name: str, width: float) -> Statistic:
-    """Of deep ensembles of the pool's networks, whose units are of this width."""
-    sample = of_pool_record(result, int(result.config["members"]))
-    assert sample is not None  # the pool has more networks than members
-    return dataclasses.replace(sample, factor=f"networks of width {width:g}").statistic(set_name, "epistemic")
+def mutual_information(folder: Path, result: StudyResult, width: float) -> dict[str, Statistic]:
+    """Of deep ensembles of the pool's networks, on test and out of distribution."""
+    load, seeds = load_from(folder), seeds_of(result)[SINGLE]
+    networks = [load(SINGLE, seed) for seed in seeds]
+    deep = of_pool(networks, members_of(result), f"networks of width {width:g}")
+    return {name: deep.statistic(name, "epistemic") for name in ("test", "ood")}
+
+
+def gains_over_same_batches(folder: Path, result: StudyResult) -> dict[str, Any]:
+    """Of each other method that was trained on the same batches, by how much it is better: `{method: {endpoint: ..}}`.
+
+    In the units of the score, whichever way of it is better.
+    """
+    seeds = seeds_of(result)
+    if SAME_BATCHES not in seeds:
+        return {}
+    same = of_folder(folder, SAME_BATCHES, seeds[SAME_BATCHES])
+    gains: dict[str, Any] = {}
+    for method in (name for name in seeds if name.startswith("deep_") and name != SAME_BATCHES):
+        own = of_folder(folder, method, seeds[method])
+        for place in JUDGED:
+            found = contrast(own, same, *place)
+            gain = found._replace(mean=registry.lookup(place.metric).sign * found.mean)
+            gains.setdefault(method, {})[str(place)] = gain._asdict()
+    return gains
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -80,13 +107,14 @@ def run(config: Config) -> dict[str, Any]:
         )
         result, judgement = small.judged(study, "experiments.widths")
         epistemic = {}
-        for name in ("test", "ood"):
-            own = mutual_information(result, name, width)
+        for name, own in mutual_information(study.folder, result, width).items():
             of_narrowest = ratio(own, narrowest[name]) if name in narrowest else None
             narrowest.setdefault(name, own)
             epistemic[name] = {"value": own.value, "of_narrowest": of_narrowest and dataclasses.asdict(of_narrowest)}
-        parameters = next(run.parameters for run in result.runs if run.method == "single")
-        found.append({"width": width, "parameters": parameters, "epistemic": epistemic, **small.told(judgement)})
+        parameters = next(run.parameters for run in result.runs if run.method == SINGLE)
+        gains = gains_over_same_batches(study.folder, result)
+        step = {"width": width, "parameters": parameters, "epistemic": epistemic, "over_same_batches": gains}
+        found.append({**step, **small.told(judgement)})
     return small.record("widths", config, data.describe(), widths=found)
 
 

@@ -19,6 +19,7 @@ at any moment: the same command goes on from there.
 import dataclasses
 import functools
 import importlib
+from pathlib import Path
 from typing import Any, ClassVar
 
 import rich
@@ -28,7 +29,9 @@ from be_jax.files import write_atomically
 from be_jax.methods import TABLE, Method
 from be_jax.results import StudyResult
 from be_jax.run import conclude
-from be_jax.stats import Equivalent, Judgement, difference
+from be_jax.stats import Equivalent, Judgement
+from be_jax.stats.of_results import contrast, seeds_of
+from be_jax.stats.study import of_folder
 from be_jax.study import Study
 from be_jax.study.progress import progress_bars
 from experiments import command_line, mnist, small, zoo_report
@@ -120,6 +123,19 @@ def costs_of(config: Config) -> dict[str, Any]:
     return found
 
 
+def against(folder: Path, result: StudyResult, other: str) -> dict[str, Any]:
+    """Of each method its scaled test NLL less another's, over seeds and test examples; nothing without the other."""
+    seeds = seeds_of(result)
+    if other not in seeds:
+        return {}
+    of = of_folder(folder, other, seeds[other])
+    return {
+        name: contrast(of_folder(folder, name, seeds[name]), of, "test", "nll_scaled")._asdict()
+        for name in seeds
+        if name != other
+    }
+
+
 def record_of(config: Config, judgement: Judgement, result: StudyResult) -> dict[str, Any]:
     """Worth and cost of every method, its NLL less that of BatchEnsemble N(1, 0.5), and the judgement's words on it."""
     worth: dict[str, dict[str, Equivalent]] = {each.name: dict(each.equivalents) for each in judgement.methods}
@@ -130,9 +146,7 @@ def record_of(config: Config, judgement: Judgement, result: StudyResult) -> dict
         labels={name: row.label_of(dataclasses.asdict(config)) for name, row in config.rows.items()},
         styles={name: row.style._asdict() for name, row in config.rows.items()},
         equivalents={name: {k: dataclasses.asdict(v) for k, v in of.items()} for name, of in worth.items()},
-        against_batch_ensemble={
-            name: difference(result, name, "batch_ensemble", "test", "nll_scaled")._asdict() for name in worth
-        },
+        against_batch_ensemble=against(config.folder, result, "batch_ensemble"),
         costs=costs_of(config),
         **small.told(judgement),
     )

@@ -32,8 +32,9 @@ def _rank_4_held(model: nn.Module, o: Options) -> Ensemble:
 FAST_ALONE = (("trained", "fast"),)
 """The protocol of methods that start from a trained network, whose weights stay as they are."""
 
-NEARBY = 0.1
-"""The spread of r and s around a trained network: members drawn as far as an untrained one's would not be trained."""
+NEARBY, NEARBY_LORA = 0.1, 0.15
+"""Spreads around a trained network: drawn as far apart as for an untrained one, members would lose what it has learned.
+The logits of an MLP move as far by either."""
 
 _BLUE, _ORANGE, _SKY = (TABLE[name].style for name in ("batch_ensemble", "batch_ensemble_sign", "lora_ensemble"))
 VARIANTS = {
@@ -66,7 +67,7 @@ VARIANTS = {
             "adapted_lora",
             "LoRA of a trained network",
             _SKY._replace(marker="*"),
-            lambda model, o: lora_ensemble(model, o.members, o.rank),
+            lambda model, o: lora_ensemble(model, o.members, o.rank, std=NEARBY_LORA),
             protocol=FAST_ALONE,
         ),
     )

@@ -2,7 +2,8 @@
 
 python tests/hosts_worker.py FOLDER EPOCHS [PORT PROCESS_ID [DIES_AFTER [HOW]]]
 
-One that dies after epoch -1 joins the others, and then does nothing. How: "killed", or of an "error".
+One that dies after epoch -1 joins the others, and then does nothing. How: "killed", of an "error"; or it is "late" at
+the end, longer than a silent process counts as alive.
 """
 
 import os
@@ -43,7 +44,7 @@ def main(port: str = "", process_id: str = "0", dies_after: str = "", how: str =
     run = RunFolder(folder, {"test": 1})
 
     def on_epoch(state, _):
-        if dies_after and int(state.epoch[0]) == int(dies_after):
+        if dies_after and int(state.epoch[0]) == int(dies_after) and how != "late":
             if how == "error":
                 raise OSError("the disk is full")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -57,6 +58,9 @@ def main(port: str = "", process_id: str = "0", dies_after: str = "", how: str =
     assert [line["epoch"] for line in run.epochs()] == list(range(epochs))
     leaves = {str(i): leaf for i, leaf in enumerate(jax.tree.leaves(state.train.variables))}
     np.savez(folder / f"process_{jax.process_index()}.npz", log_probs=log_probs, images=images, **leaves)
+    if how == "late":
+        time.sleep(45)
+    parallel.wait_for_hosts("all is done")
     print("devices", len(jax.devices()), "first" if is_first_host() else "other")
 
 

@@ -97,6 +97,12 @@ def test_a_process_that_dies_ends_the_other_and_leaves_the_checkpoint_whole(tmp_
     assert alone.returncode == 0, output
 
 
+def test_a_process_waits_for_another_that_has_more_to_do(tmp_path):
+    _, pair, printed = run_pair(tmp_path, epochs=1, dies_after=(0, "late"))
+    for process, output in zip(pair, printed, strict=True):
+        assert process.returncode == 0, output
+
+
 def test_a_process_that_fails_ends_the_other(tmp_path):
     _, (survivor, failing), (_, output) = run_pair(tmp_path, epochs=6, dies_after=(3, "error"))
     assert "the disk is full" in output

@@ -6,68 +6,108 @@ import math
 import pytest
 
 from be_jax.stats import Interval
+from be_jax.stats.fieller import UNDEFINED
 from be_jax.stats.means import Estimate
-from experiments import findings, literature
-from experiments.literature import ABOVE_DEEP, BELOW_DEEP, BELOW_SINGLE, CLAIMS, Evidence, verdict
+from experiments import findings
+from experiments.literature import ABOVE_0, BELOW_0, CLAIMS, OOD, PRIMARY, Evidence, verdict
 
 
-def evidence(low, high, region=ABOVE_DEEP, seeds=5):
-    return Evidence("here", Interval((low + high) / 2, ((low, high),)), region, seeds, "so much")
+def evidence(low, high, region=ABOVE_0, units=5, part=""):
+    return Evidence("here", Interval((low + high) / 2, ((low, high),)), region, units, "so much", part)
 
 
-FOR, AGAINST, OPEN = evidence(1.1, 1.5), evidence(0.2, 0.9), evidence(0.9, 1.5)
+FOR, AGAINST, OPEN = evidence(0.1, 0.5), evidence(-0.8, -0.1), evidence(-0.1, 0.5)
+NOTHING = FOR._replace(found=UNDEFINED)
 
 
 @pytest.mark.parametrize(
     ("pieces", "words"),
     [
         ([], "not tested"),
+        ([NOTHING, NOTHING], "not judged"),
         ([FOR, FOR], "supported"),
         ([AGAINST], "contradicted"),
-        ([FOR, OPEN], "supported by 1 of 2"),
+        ([FOR, NOTHING], "supported by 1 of 2"),
         ([OPEN, AGAINST, OPEN], "contradicted by 1 of 3"),
         ([FOR, AGAINST, FOR], "mixed: 2 of 3 for it, 1 against"),
-        ([OPEN], "undecided: about 12 seeds would tell"),  # 5 (0.3 / 0.2)^2
+        ([FOR, OPEN._replace(part="b")], "half open: 1 of 2 for it, none against"),
+        ([FOR, AGAINST._replace(part="b")], "contradicted by 1 of 2"),
+        ([FOR, FOR._replace(part="b"), OPEN._replace(part="b")], "supported by 2 of 3"),
+        ([OPEN], "undecided: about 23 seeds and networks would tell"),  # 5 (1.43 x 0.3 / 0.2)^2
         ([evidence(-math.inf, 2.0)], "undecided"),
-        ([evidence(0.5, 1.5)], "undecided"),
+        ([evidence(-0.5, 0.5)], "undecided"),
     ],
 )
 def test_a_verdict_is_what_the_intervals_say(pieces, words):
     assert verdict(pieces) == words
 
 
+def test_it_never_takes_fewer_seeds_than_there_were():
+    skewed = OPEN._replace(found=Interval(0.4, ((-0.01, 0.5),)))
+    assert skewed.needed >= 6
+    assert FOR.needed is None
+
+
 def test_regions_are_read_either_way():
-    assert [evidence(0.2, 0.9, region).direction for region in (ABOVE_DEEP, BELOW_DEEP, BELOW_SINGLE)] == [-1, 1, -1]
+    assert [evidence(0.2, 0.9, region).direction for region in (ABOVE_0, BELOW_0)] == [1, -1]
 
 
-def step(width, **rows):
-    of = {name: {"test nll_scaled": {"value": v, "pieces": [[v - 0.1, v + 0.1]]}} for name, v in rows.items()}
+def step(width, failed="", undertrained=(), **gains):
+    over = {method: {e: Estimate(gain, 0.1, 5)._asdict() for e in (PRIMARY, OOD)} for method, gain in gains.items()}
     epistemic = {
         name: {"value": 0.1, "of_narrowest": {"value": 0.5, "pieces": [[0.4, 0.6]]}} for name in ("test", "ood")
     }
-    return {"width": width, "undertrained": {}, "methods": of, "epistemic": epistemic}
+    reasons = dict.fromkeys(undertrained, "why")
+    return {
+        "width": width,
+        "failed": failed,
+        "undertrained": reasons,
+        "over_same_batches": over,
+        "epistemic": epistemic,
+    }
+
+
+def table(dataset, alone, together):
+    rows = [{"value": v, "pieces": [[v - 0.1, v + 0.1]]} for v in (alone, together)]
+    methods = {"tabm_32": {PRIMARY: rows[1]}}
+    return {"dataset": dataset, "failed": "", "undertrained": {}, "alone": {"tabm_32": rows[0]}, "methods": methods}
+
+
+def committed(folder, widths=(), tables=(), **zoo):
+    config = {"seeds": [1, 2, 3], "pool_size": 12}
+    (folder / "widths.json").write_text(json.dumps({"config": config, "widths": list(widths)}))
+    (folder / "tabular.json").write_text(json.dumps({"config": config, "tables": list(tables)}))
+    (folder / "zoo.json").write_text(json.dumps({"failed": "", "undertrained": {}, **zoo}))
+    return {claim.source: verdict(list(claim.evidence(folder))) for claim in CLAIMS}
+
+
+def test_nothing_is_said_where_nothing_is(tmp_path):
+    assert all(list(claim.evidence(tmp_path)) == [] for claim in CLAIMS)
 
 
 def test_claims_are_read_from_what_is_there(tmp_path):
-    assert all(list(claim.evidence(tmp_path)) == [] for claim in CLAIMS)
-    steps = [step(0.25, deep_mixture=1.4), step(1.0, deep_mixture=0.5), step(4.0, deep_mixture=0.5)]
-    record = {"config": {"seeds": [1, 2, 3], "pool_size": 12}, "widths": steps}
-    (tmp_path / "widths.json").write_text(json.dumps(record))
-    zoo = {"against_batch_ensemble": {"lora_ensemble": Estimate(-0.02, 0.01, 10)._asdict()}}
-    (tmp_path / "zoo.json").write_text(json.dumps(zoo))
-    said = {claim.source: verdict(list(claim.evidence(tmp_path))) for claim in CLAIMS}
+    steps = [step(0.25, deep_mixture=0.4), step(1.0, deep_mixture=-0.5), step(4.0, deep_mixture=-0.5)]
+    lora = {"lora_ensemble": Estimate(-0.02, 0.01, 10)._asdict()}
+    tables = [table("wine", -0.5, 0.5), table("digits", -0.5, 0.02)]
+    said = committed(tmp_path, steps, tables, against_batch_ensemble=lora)
     assert said["2302.00704"] == "supported"
     assert said["2301.11323"] == "mixed: 2 of 3 for it, 1 against"
     assert said["2409.02628"] == "supported"
     assert said["2405.14438"] == "supported"
-    assert said["2410.24210"] == "not tested"
+    assert said["2410.24210"] == "supported by 3 of 4"
+    assert said["2206.00050"] == "not tested"
     page = findings.to_markdown([("It is so.", "mnist_full")], tmp_path)
     assert "- It is so. ([mnist_full](mnist_full.md))" in page
-    assert "| width 0.25: 140 % [130, 150]<br>width 1: 50 % [40, 60]<br>width 4: 50 % [40, 60] | mixed: 2 of 3" in page
-    assert "−0.020 [−0.030, −0.010] nats" in page
+    assert "small, gain in test NLL, width 0.25: +0.400 [+0.300, +0.500] nats<br>large" in page
+    assert "−0.020 [−0.030, −0.010] nats | supported | [zoo](zoo.md)" in page
 
 
-def test_a_method_that_is_undertrained_is_no_evidence(tmp_path):
-    steps = [step(width, deep_mixture=1.4) | {"undertrained": {"deep_mixture": "why"}} for width in (0.25, 1.0, 4.0)]
-    (tmp_path / "widths.json").write_text(json.dumps({"config": {"seeds": [1, 2, 3]}, "widths": steps}))
-    assert list(literature._at_widths("deep_mixture", {0: ABOVE_DEEP})(tmp_path)) == []
+def test_nothing_is_said_of_what_is_undertrained_or_where_a_control_failed(tmp_path):
+    steps = [step(0.25, undertrained=["deep_mixture"], deep_mixture=0.4), step(4.0, failed="copies", deep_mixture=-0.5)]
+    lora = {"lora_ensemble": Estimate(-0.02, 0.01, 10)._asdict()}
+    tables = [table("wine", -0.5, 0.5) | {"failed": "copies"}]
+    said = committed(tmp_path, steps, tables, against_batch_ensemble=lora, undertrained={"batch_ensemble": "why"})
+    for source in ("2302.00704", "2301.11323", "2409.02628", "2405.14438", "2410.24210"):
+        assert said[source] == "not judged", source
+    page = findings.to_markdown([], tmp_path)
+    assert "gain in test NLL, width 0.25: undertrained<br>gain in test NLL, width 4: a control failed" in page

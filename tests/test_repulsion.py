@@ -76,7 +76,7 @@ def test_between_examples_whose_midpoints_are_alike_for_all_members_nothing_is_r
     images = jax.random.normal(jax.random.key(1), (4, 5))
     opposites = jnp.stack([images, -images], 1).reshape(8, 5)  # at 0 a network without biases, as at its start, is 0
     config = TrainConfig(epochs=1, batch_size=8, optimizer="sgd", repulsion=1.0, repulsion_at="midpoints")
-    without = dataclasses.replace(config, repulsion=0.0)
+    without = dataclasses.replace(config, repulsion=0.0, repulsion_at="examples")
     jax.tree.map(np.testing.assert_array_equal, one_step(config, opposites), one_step(without, opposites))
     elsewhere = jnp.concatenate([opposites[1:], opposites[:1]])
     kernels = [one_step(each, elsewhere)["params"]["Dense_0"]["kernel"] for each in (config, without)]
@@ -118,6 +118,8 @@ def test_where_it_has_no_meaning_it_is_refused():
     between.check_fits(examples=6, members=2, devices=1)
     with pytest.raises(ConfigError, match="batch_size=6 on 2 devices leaves an example without a second one"):
         between.check_fits(examples=6, members=2, devices=2)
+    with pytest.raises(ConfigError, match="repulsion_at must be 'examples' without a repulsion; got 'midpoints'"):
+        TrainConfig(repulsion_at="midpoints")
     with pytest.raises(ValueError, match="between inputs that are real numbers; these are int32"):
         one_step(between, jnp.ones((6, 5), jnp.int32))
     network = be_jax.single(MLP(features=(8,), num_classes=2))

@@ -32,3 +32,13 @@ def test_milestones_that_cut_nothing(epochs, told, tmp_path, monkeypatch, capsys
     wanted = f"{told} come after the last of {epochs} epochs, and cut nothing." if told else ""
     assert wanted in (said := told_before_training(config, monkeypatch, capsys))
     assert ("Milestones" in said) == bool(told)
+
+
+def test_a_host_that_writes_nothing_waits_for_the_one_that_does(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(be_jax.run, "run_study", lambda *_: "result")
+    monkeypatch.setattr(be_jax.run, "is_first_host", lambda: False)
+    monkeypatch.setattr(be_jax.run, "wait_for_hosts", waited.append)
+    study = mnist.make_study(mnist.Config(out=tmp_path, **SMALL))
+    assert be_jax.run.conclude(study, "tests") == ("result", None)
+    assert waited == ["the study is concluded"]

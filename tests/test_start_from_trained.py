@@ -1,6 +1,7 @@
 """Methods of a study that start from networks which it has trained."""
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
@@ -12,13 +13,14 @@ from be_jax.data import from_arrays
 from be_jax.evaluate import EvaluationSet
 from be_jax.nn.models import MLP
 from be_jax.run import conclude
-from be_jax.study import Execution, Planned, Study
+from be_jax.runs import RunError
+from be_jax.study import Execution, Planned, Study, run_study
 from be_jax.study.training import kept_weights
 
 MODEL = MLP(features=(8,), num_classes=3)
 TRAIN = TrainConfig(epochs=2, batch_size=20, milestones=())
 FAST = dataclasses.replace(TRAIN, trained="fast")
-SINGLE = Planned("single", be_jax.single(MODEL), TRAIN, (0, 1, 2))
+SINGLE = Planned("single", be_jax.single(MODEL), TRAIN, (0, 1, 2, 3, 4))
 ADAPTED = Planned("adapted", be_jax.lora_ensemble(MODEL, 2), FAST, (1000, 1001, 1002, 1003), start=SINGLE)
 
 
@@ -34,19 +36,51 @@ def study_of(folder, *methods):
 
 
 @pytest.mark.slow
-def test_each_seed_starts_from_a_network_of_its_own_round_and_round(tmp_path):
+def test_each_seed_starts_from_a_network_of_its_own(tmp_path):
     study = study_of(tmp_path, SINGLE, ADAPTED)
     result, judgement = conclude(study, "tests", weights=False)
     assert [run.seed for run in result.runs if run.method == "adapted"] == list(ADAPTED.seeds)
     assert judgement.method("adapted").row("test", "nll_scaled") is not None
-    for seed, start in zip(ADAPTED.seeds, (0, 1, 2, 0), strict=True):
+    for seed, start in zip(ADAPTED.seeds, range(4), strict=True):
         of = kept_weights(SINGLE, study.data, study.preprocess, tmp_path / "single" / f"seed_{start}")
         own = kept_weights(ADAPTED, study.data, study.preprocess, tmp_path / "adapted" / f"seed_{seed}")
         shared = {name: layer["kernel"] for name, layer in own["params"].items()}
         jax.tree.map(np.testing.assert_array_equal, shared, {k: v["kernel"] for k, v in of["params"].items()})
+        recorded = json.loads((tmp_path / "adapted" / f"seed_{seed}" / "config.json").read_text())
+        assert recorded["start"] == f"single {start}"
+    fewer = dataclasses.replace(ADAPTED, seeds=(1002,))
+    assert run_study(study_of(tmp_path, SINGLE, fewer), "tests").runs[-1].seed == 1002, "a finished run stays"
 
 
-def test_what_it_starts_from_is_trained_before_it(tmp_path):
-    for methods in ((ADAPTED, SINGLE), (ADAPTED,)):
-        with pytest.raises(ConfigError, match="start of adapted must be a method before it; got 'single'"):
-            study_of(tmp_path, *methods)
+@pytest.mark.slow
+def test_a_network_that_diverged_is_no_start(tmp_path):
+    wild = dataclasses.replace(TRAIN, optimizer="sgd", learning_rate=1e30)
+    single = dataclasses.replace(SINGLE, train=wild)
+    with pytest.raises(RunError, match=r"seed_0 diverged, and adapted of seed 1000 starts from it: choose other seeds"):
+        run_study(study_of(tmp_path, single, dataclasses.replace(ADAPTED, start=single)), "tests")
+
+
+OTHER = dataclasses.replace(SINGLE, ensemble=be_jax.single(MLP(features=(9,), num_classes=3)))
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ((ADAPTED, SINGLE), "start of adapted must be single networks of the same model, before it in the study; got"),
+        ((ADAPTED,), "start of adapted must be single networks"),
+        ((OTHER, dataclasses.replace(ADAPTED, start=OTHER)), "start of adapted must be single networks of the same"),
+        (
+            (SINGLE, dataclasses.replace(ADAPTED, seeds=(1000, 1005))),
+            r"start of adapted must be a network for each seed; got 'seeds \[0, 0\]'",
+        ),
+    ],
+)
+def test_a_start_that_is_none_is_refused(methods, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        study_of(tmp_path, *methods)
+
+
+def test_fast_weights_alone_take_some(tmp_path):
+    study = study_of(tmp_path, dataclasses.replace(SINGLE, train=FAST))
+    with pytest.raises(ConfigError, match="single: there are no fast weights to be trained alone"):
+        study.check()

@@ -43,6 +43,12 @@ def test_a_loss_that_is_not_a_number_is_not_trained():
     assert convergence([curve(0.5, math.nan)], SINGLE, IGNORANT).undertrained
 
 
+def test_members_of_a_mixture_need_not_be_good_alone():
+    colluding = curve(2.0, 2.0, 2.0, 2.0)
+    assert convergence([colluding], SINGLE, IGNORANT).undertrained
+    assert not convergence([colluding | {"train_minimised": (0.5, 0.1, 0.1, 0.1)}], SINGLE, IGNORANT).undertrained
+
+
 def test_no_curve_is_refused():
     with pytest.raises(ValueError, match="at least one run"):
         convergence([], SINGLE, IGNORANT)

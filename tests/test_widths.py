@@ -12,7 +12,7 @@ from experiments import small, widths, widths_report
 TINY = widths.Config(
     widths=(0.25, 0.5),
     size=100,
-    methods=("deep_mixture", "deep_repelled_between"),
+    methods=("deep_same_batches", "deep_mixture"),
     seeds=(1000, 1001, 1002),
     pool_size=5,
     members=2,
@@ -28,6 +28,9 @@ def test_every_width_has_a_network_a_judgement_and_a_row_of_its_own(tmp_path):
     assert [each["width"] for each in record["widths"]] == [0.25, 0.5]
     narrow, wide = record["widths"]
     assert narrow["parameters"] < wide["parameters"] / 1.9
+    for each in record["widths"]:
+        assert each["over_same_batches"].keys() == {"deep_mixture"}
+        assert each["over_same_batches"]["deep_mixture"]["test nll_scaled"]["n"] == 3
     for name in ("test", "ood"):
         first, second = (each["epistemic"][name] for each in (narrow, wide))
         assert first["of_narrowest"] is None
@@ -47,6 +50,7 @@ def test_every_width_has_a_network_a_judgement_and_a_row_of_its_own(tmp_path):
         ({"widths": (1.0,)}, r"widths must be ascending numbers > 0, at least two; got \(1.0,\)"),
         ({"widths": (1.0, 0.5)}, "widths must be ascending"),
         ({"width": 0.0}, "width must be a number > 0; got 0.0"),
+        ({"width": 2.0}, "width must be left out: the ladder's are `widths`; got 2.0"),
         ({"methods": ("single",)}, "methods must be different ones of"),
     ],
 )

@@ -5,7 +5,8 @@ training, at 1:
 
     learned = (NLL_ignorant - NLL_member) / (NLL_ignorant - NLL_single)
 
-in training NLL without augmentation. A method is *undertrained* if it has learned less than `MIN_LEARNED`, so that its
+in training NLL without augmentation; of ensembles that are trained on the loss of their mixture, whose members need not
+be good alone, in the mixture's. A method is *undertrained* if it has learned less than `MIN_LEARNED`, so that its
 members differ from a single network in training and not only in kind, or if it still rose by more than `MAX_RISE` in
 the last tenth of its epochs. What is undertrained is not judged.
 """
@@ -23,7 +24,9 @@ MAX_RISE = 0.01
 _LAST_PART = 0.1
 
 Curve = Mapping[str, Sequence[float]]
-"""Of one run: `epoch` (1 after the first), and at these `train_nll`, the mean over members, in nats."""
+"""Of one run: `epoch` (1 after the first), and at these, in nats, `train_nll`, the mean over members, and
+`train_minimised`, what training made small, where it is known.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Convergence:
     """Where a method's training ended.
 
     Attributes:
-      learned: by its members, at the end, of what a single network has learned; mean over runs.
+      learned: at the end, of what a single network has learned; mean over runs.
       rise: of `learned` over the last tenth of the epochs; mean over runs.
     """
 
@@ -44,12 +47,12 @@ class Convergence:
         reasons = []
         if not self.learned >= MIN_LEARNED:
             reasons.append(
-                f"its members have learned {100 * self.learned:.1f} % of what a single network has of the training "
+                f"it has learned {100 * self.learned:.1f} % of what a single network has of the training "
                 f"set, less than {100 * MIN_LEARNED:.0f} %"
             )
         if not self.rise <= MAX_RISE:
             reasons.append(
-                f"they still learned {100 * self.rise:.1f} % in the last tenth of the epochs, more than "
+                f"it still learned {100 * self.rise:.1f} % in the last tenth of the epochs, more than "
                 f"{100 * MAX_RISE:.0f} %"
             )
         return " and ".join(reasons)
@@ -68,14 +71,18 @@ def convergence(method: Sequence[Curve], single: Sequence[Curve], ignorant_nll: 
     """
     if not method or not single:
         raise ValueError("convergence needs curves of at least one run of the method and of one single network")
-    whole = ignorant_nll - float(np.mean([curve["train_nll"][-1] for curve in single]))
+    whole = ignorant_nll - float(np.mean([_minimised(curve)[-1] for curve in single]))
     ends, rises = [], []
     for curve in method:
-        epochs, nll = np.asarray(curve["epoch"], np.float64), np.asarray(curve["train_nll"], np.float64)
+        epochs, nll = np.asarray(curve["epoch"], np.float64), np.asarray(_minimised(curve), np.float64)
         before = float(np.interp((1 - _LAST_PART) * epochs[-1], epochs, nll))
         ends.append(ignorant_nll - nll[-1])
         rises.append(before - nll[-1])
     return Convergence(float(np.mean(ends)) / whole, float(np.mean(rises)) / whole)
+
+
+def _minimised(curve: Curve) -> Sequence[float]:
+    return curve.get("train_minimised", curve["train_nll"])
 
 
 def undertrained(result: StudyResult) -> dict[str, str]:

@@ -77,11 +77,19 @@ def difference(
     found = _compared(result, (method, other), paired)
     if isinstance(found, Row) or not all(sample.has(set_name, metric) for sample in found):
         return Estimate(float("nan"), float("nan"), 0)
-    own, of = (sample.statistic(set_name, metric) for sample in found)
-    if any(sample.units < 2 for sample in found):
-        return Estimate(own.value - of.value, float("nan"), found[0].units)
+    own, of = found
+    return contrast(own, of, set_name, metric)
+
+
+def contrast(method: Sample, other: Sample, set_name: str, metric: str) -> Estimate:
+    """Mean of method - other with its 95 % interval over the runs of both and, where scores have blocks of them, over
+    test examples; n of the method's units.
+    """
+    own, of = (sample.statistic(set_name, metric) for sample in (method, other))
+    if any(sample.units < 2 for sample in (method, other)):
+        return Estimate(own.value - of.value, float("nan"), method.units)
     error, freedom = (own - of).uncertainty()
-    return Estimate(own.value - of.value, float(quantile(freedom, JudgeConfig().confidence)) * error, found[0].units)
+    return Estimate(own.value - of.value, float(quantile(freedom, JudgeConfig().confidence)) * error, method.units)
 
 
 def ratio_of_means(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:

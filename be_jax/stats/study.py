@@ -150,6 +150,12 @@ def start_in(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
     return {name: {tuple(place.split(" ")): v for place, v in of.items()} for name, of in record.items()}  # type: ignore[misc]
 
 
+def of_folder(folder: Path, method: str, seeds: Sequence[int]) -> Sample:
+    """The runs of a method in a study's folder, scored from their predictions, with blocks of test examples."""
+    load = load_from(folder)
+    return of_seeds([score_run(load(method, seed)) for seed in seeds], seeds_factor(method))
+
+
 def load_from(folder: Path) -> Load:
     """(method, seed) to the predictions of that run of a study, read whole."""
 

@@ -99,8 +99,7 @@ class Study:
         check(bool(names) and len(set(names)) == len(names), "methods", names, "different ones, at least one")
         for i, method in enumerate(self.methods):
             if method.start:
-                known = method.start.name in names[:i]
-                check(known, f"start of {method.name}", method.start.name, "a method before it")
+                _check_start(method, self.methods[:i])
             distinct = len(set(method.seeds)) == len(method.seeds) > 0
             fits = distinct and min(method.seeds) >= 0 and max(method.seeds) < 2**32
             check(fits, f"seeds of {method.name}", method.seeds, "different integers in [0, 2^32), at least one")
@@ -134,8 +133,20 @@ class Study:
                 cycles=method.ensemble.cycles,
             )
             for seed in method.seeds:
-                config = run_config(self.identity, method.name, seed)
+                config = run_config(self.identity, method, seed)
                 check_folder(seed_folder(self.folder / method.name, seed), config, self.defaults)
+
+
+def _check_start(method: Planned, before: Sequence[Planned]) -> None:
+    """Raises ConfigError unless each seed can start from a network of its own, of the same model, trained before."""
+    start = method.start
+    assert start is not None
+    ensemble = start.ensemble
+    fits = start in before and ensemble.members == 1 and ensemble.model == method.ensemble.model
+    wanted = "single networks of the same model, before it in the study"
+    check(fits, f"start of {method.name}", start.name, wanted)
+    given = [method.start_of(seed) for seed in method.seeds]
+    check(len(set(given)) == len(given), f"start of {method.name}", f"seeds {given}", "a network for each seed")
 
 
 def run_study(study: Study, module: str, score: Score = score_predictions) -> StudyResult:

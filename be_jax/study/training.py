@@ -38,8 +38,8 @@ class Planned:
       ensemble: what is trained.
       train: how.
       seeds: one run for each.
-      start: a method of the same model, before this one in the study, whose trained networks it starts from: the first
-        seed from that one's first, and so on, round and round.
+      start: single networks of the same model, before this method in the study, which it starts from: each seed from
+        the one that `start_of` says.
     """
 
     name: str
@@ -47,6 +47,10 @@ class Planned:
     train: TrainConfig
     seeds: tuple[int, ...] = ()
     start: "Planned | None" = None
+
+    def start_of(self, seed: int) -> int | None:
+        """The seed of the trained network that this one starts from; None where it is drawn."""
+        return self.start.seeds[seed % len(self.start.seeds)] if self.start else None
 
 
 def run_method(
@@ -98,7 +102,7 @@ def run_method(
     for group in programs(method_folder, seeds, seeds_at_once(len(seeds), together, spread, len(devices))):
         wait_for_hosts("the groups are read")
         folders = {
-            seed: RunFolder(seed_folder(method_folder, seed), run_config(identity, method.name, seed), group, defaults)
+            seed: RunFolder(seed_folder(method_folder, seed), run_config(identity, method, seed), group, defaults)
             for seed in group
         }
         wait_for_hosts("the folders are made")
@@ -137,9 +141,10 @@ def seeds_at_once(seeds: int, together: bool, spread: Spread, devices: int) -> i
     return seeds if together else devices if spread == "networks" else 1
 
 
-def run_config(identity: Mapping[str, Any], method: str, seed: int) -> dict[str, Any]:
+def run_config(identity: Mapping[str, Any], method: Planned, seed: int) -> dict[str, Any]:
     """What `config.json` records of a run."""
-    return {**identity, "method": method, "seed": seed}
+    start = {"start": f"{method.start.name} {method.start_of(seed)}"} if method.start else {}
+    return {**identity, "method": method.name, "seed": seed, **start}
 
 
 def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> None:
@@ -155,6 +160,8 @@ def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> Non
         raise ConfigError(f"{method.name}: {error}") from error
     if classes != data.num_classes:
         raise ConfigError(f"{method.name}: the model gives {classes} classes, but the data have {data.num_classes}")
+    if method.train.trained == "fast" and "fast" not in method.ensemble.per_member:
+        raise ConfigError(f"{method.name}: there are no fast weights to be trained alone (train.trained='fast')")
 
 
 def read_record(method: str, seed: int, run: RunFolder, score: Score = score_predictions) -> RunRecord:
@@ -179,9 +186,11 @@ def _curve(epochs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
     """The logged epochs at which the fit of members was measured."""
     measured = [line for line in epochs if "train_nll" in line]
     of_members = ("train_nll", "train_accuracy")
+    minimised = [_mean([line["train_minimised"]]) for line in measured if "train_minimised" in line]
     return {
         "epoch": tuple(line["epoch"] + 1 for line in measured),
         **{name: tuple(_mean(line[name]) for line in measured) for name in of_members},
+        **({"train_minimised": tuple(minimised)} if len(minimised) == len(measured) else {}),
         "validation_nll": tuple(_mean([line["validation_nll"]]) for line in measured),
     }
 
@@ -216,8 +225,12 @@ def _starts(
     """What each seed starts from, stacked; None where it is drawn."""
     if (start := method.start) is None:
         return None
-    given = [start.seeds[method.seeds.index(seed) % len(start.seeds)] for seed in seeds]
-    weights = [kept_weights(start, data, preprocess, seed_folder(folder / start.name, seed)) for seed in given]
+    weights = []
+    for seed in seeds:
+        of = seed_folder(folder / start.name, method.start_of(seed) or 0)
+        weights.append(kept_weights(start, data, preprocess, of))
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights[-1])):
+            raise RunError(f"{of} diverged, and {method.name} of seed {seed} starts from it: choose other seeds")
     return jax.tree.map(lambda *leaves: np.stack(leaves), *weights)  # type: ignore[no-any-return]
 
 

@@ -91,7 +91,7 @@ def costs(name: str, network: Network, method: methods.Method, dtype: str, setti
       ValueError: the method does not fit the network, or the network has not this dtype.
     """
     ensemble = ensemble_of(method, built(network, dtype), settings.members, network.input_shape)
-    subject = _Subject(ensemble, network.input_shape, settings)
+    subject = _Subject(ensemble, network.input_shape, settings, method.trained_with(SGD))
     predict, step = subject.prediction(), subject.training_step()
     record = Costs(
         network=name,
@@ -168,9 +168,11 @@ class _Run:
 class _Subject:
     """An ensemble with the programs that are measured, and the shapes of its state."""
 
-    def __init__(self, ensemble: Ensemble, input_shape: tuple[int, ...], settings: Settings) -> None:
+    def __init__(
+        self, ensemble: Ensemble, input_shape: tuple[int, ...], settings: Settings, train: TrainConfig = SGD
+    ) -> None:
         self.input_shape, self._ensemble, self._settings = input_shape, ensemble, settings
-        config = dataclasses.replace(SGD, batch_size=settings.batch)
+        config = dataclasses.replace(train, batch_size=settings.batch)
         self.trainer: Trainer = make_trainer(ensemble, config, settings.batch, lambda x: x)
         self.state = jax.eval_shape(self.trainer.init, jnp.uint32(0), _noise(1, input_shape))
 
