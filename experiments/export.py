@@ -112,7 +112,8 @@ def trained(study: Study, result: StudyResult, name: str, seed: int | None) -> T
 
 
 def _weights(study: Study, method: Planned, seed: int) -> Variables:
-    return kept_weights(method, study.data, study.preprocess, seed_folder(study.folder / method.name, seed))
+    folder = seed_folder(study.folder / method.name, seed)
+    return kept_weights(method, study.data, study.preprocess, folder, study.defaults)
 
 
 def _left(study: Study, method: str, seed: int) -> dict[str, np.ndarray]:

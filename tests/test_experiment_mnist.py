@@ -136,6 +136,9 @@ def test_a_run_from_before_a_setting_existed_is_not_another_one(study, tmp_path)
         path.write_text(json.dumps(record))
     study = mnist.make_study(dataclasses.replace(config, out=old))
     study.check()
+    (single,) = (method for method in study.methods if method.name == "single")
+    run = old / "single" / "seed_0"  # its checkpoint is younger than its record, and names what that does not
+    assert kept_weights(single, study.data, study.preprocess, run, study.defaults)["params"]
     changed = dataclasses.replace(config, out=old, init_std=0.25)
     with pytest.raises(RunError, match=r"init_std: 0\.5 there, 0\.25 here"):
         mnist.make_study(changed).check()

@@ -116,7 +116,7 @@ def run_method(
                 data.validation,
                 preprocess,
                 folders,
-                trained=_starts(method, tuple(folders), data, preprocess, folder),
+                trained=_starts(method, tuple(folders), data, preprocess, folder, defaults),
                 augment=augment,
                 devices=devices,
                 spread=spread,
@@ -200,8 +200,20 @@ def _mean(values: Sequence[float | None]) -> float:
     return math.nan if None in values else statistics.fmean(v for v in values if v is not None)
 
 
-def kept_weights(method: Planned, data: StudyData, preprocess: Preprocess, folder: Path) -> Variables:
+def kept_weights(
+    method: Planned,
+    data: StudyData,
+    preprocess: Preprocess,
+    folder: Path,
+    defaults: Mapping[str, Any] | None = None,
+) -> Variables:
     """The variables that the run in this folder kept: of its newest checkpoint.
+
+    Args:
+      method: of the run.
+      data, preprocess: of the study.
+      folder: of the run.
+      defaults: of what its record, or its checkpoint, does not name; see `be_jax.identity`.
 
     Raises:
       RunError: the folder holds no run, or no checkpoint.
@@ -210,7 +222,8 @@ def kept_weights(method: Planned, data: StudyData, preprocess: Preprocess, folde
     record = read_config(folder)
     if record is None:
         raise RunError(f"{folder} holds no run; its weights are needed")
-    checkpoints = CheckpointFolder(folder / "checkpoints", {k: v for k, v in record.items() if k != TRAINED_WITH})
+    config = {name: value for name, value in record.items() if name != TRAINED_WITH}
+    checkpoints = CheckpointFolder(folder / "checkpoints", config, defaults=defaults)
     steps = checkpoints.steps()
     if not steps:
         raise RunError(f"{folder} holds no checkpoint; train the run anew, in another folder, to have its weights")
@@ -220,7 +233,12 @@ def kept_weights(method: Planned, data: StudyData, preprocess: Preprocess, folde
 
 
 def _starts(
-    method: Planned, seeds: Sequence[int], data: StudyData, preprocess: Preprocess, folder: Path
+    method: Planned,
+    seeds: Sequence[int],
+    data: StudyData,
+    preprocess: Preprocess,
+    folder: Path,
+    defaults: Mapping[str, Any] | None,
 ) -> Variables | None:
     """What each seed starts from, stacked; None where it is drawn."""
     if (start := method.start) is None:
@@ -228,7 +246,7 @@ def _starts(
     weights = []
     for seed in seeds:
         of = seed_folder(folder / start.name, method.start_of(seed) or 0)
-        weights.append(kept_weights(start, data, preprocess, of))
+        weights.append(kept_weights(start, data, preprocess, of, defaults))
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights[-1])):
             raise RunError(f"{of} diverged, and {method.name} of seed {seed} starts from it: choose other seeds")
     return jax.tree.map(lambda *leaves: np.stack(leaves), *weights)  # type: ignore[no-any-return]

@@ -112,7 +112,7 @@ def score_pair(model: nn.Module, units: Sequence[Units], first: Variables, secon
 
 def _kept(study: Study, method: Planned, seed: int) -> Variables:
     folder = seed_folder(study.folder / method.name, seed)
-    return kept_weights(method, study.data, study.preprocess, folder)
+    return kept_weights(method, study.data, study.preprocess, folder, study.defaults)
 
 
 def _runs(study: Study, method: Planned, seeds: Sequence[int], inputs: Inputs) -> Iterator[tuple[Unit, Scores]]:
