@@ -51,8 +51,19 @@ class Config:
         return self.out or self.runs / "verdicts.json"
 
 
-def judge_folder(config: Config, console: Console | None = None, score: Callable[..., Scores] = score_run) -> Judgement:
+def judge_folder(
+    config: Config,
+    console: Console | None = None,
+    score: Callable[..., Scores] = score_run,
+    module: str = "be_jax.judge",
+) -> Judgement:
     """Judges the study of a folder, prints the answer, and leaves verdicts and report in it.
+
+    Args:
+      config: which folder, and how.
+      console: to print to.
+      score: of predictions; see `judge_study`.
+      module: by which it was started, for the verdicts' provenance.
 
     Raises:
       ConfigError: the folder is not that of a finished study.
@@ -74,7 +85,7 @@ def judge_folder(config: Config, console: Console | None = None, score: Callable
         score=score,
         progress=progress,
     )
-    made = {"command": command("be_jax.judge"), "date": date.today().isoformat()}
+    made = {"command": command(module), "date": date.today().isoformat()}
     judgement = dataclasses.replace(judgement, about={**judgement.about, "judged": made})
     judgement.save(config.path)
     result = StudyResult.load(config.runs / "results.json")

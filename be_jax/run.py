@@ -78,7 +78,7 @@ def _concluded(
             print_plain(f"Weights of members were not measured: {error}")
     try:
         config = Config(study.folder, judge=judge, shift_equivalents=shift_equivalents)
-        return judge_folder(config, Console(), scored.score_run)
+        return judge_folder(config, Console(), scored.score_run, module)
     except ValueError as error:
         print_tables(result)
         page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")

@@ -156,6 +156,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     if known := start_distance.points(RESULTS):
         yield RESULTS / "start_distance.md", start_distance_report.to_markdown(known)
     own = [(sentence, name) for name in committed if name.startswith("mnist_") for sentence in _headlines(name)]
+    if (RESULTS / "zoo.json").exists():
+        own += [(said, "zoo") for said in zoo_report.sentences(json.loads((RESULTS / "zoo.json").read_text()))]
     yield RESULTS / "findings.md", findings_page.to_markdown(own, RESULTS)
     yield RESULTS / "README.md", index(committed)
     yield README, with_part(README.read_text(), "findings", findings())

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from be_jax.methods import TABLE, Style
 from be_jax.report.columns import percent
 from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
+from be_jax.results import SINGLE_WIDE
 from be_jax.stats import Equivalent
 from experiments import sortable
 from experiments.small_report import SCALE, controls, interval, made, table
@@ -64,10 +65,11 @@ def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
     panels = figure.subplots(2, 2, sharey=True)
     for axes, (title, cost) in zip(panels.flat, costs.items(), strict=False):
         _panel(axes, record, endpoint, cost)
-        tidy(axes, x=f"{title}, x single", y="worth in networks")
+        tidy(axes, x=f"{title}, x single")
+    for axes in panels[:, 0]:
+        axes.set_ylabel(f"worth in networks, by\n{ENDPOINTS[endpoint]}", fontsize=FONT_SIZE)
     for axes in panels.flat[len(costs) :]:
         axes.set_axis_off()
-    figure.suptitle(f"By {ENDPOINTS[endpoint]}", fontsize=FONT_SIZE + 1)
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=FONT_SIZE - 1, frameon=False)
     return figure
@@ -116,6 +118,23 @@ def words_of(record: Mapping[str, Any]) -> str:
         "What starts from a trained network has that network's training to be paid besides."
     )
     return f"No verdict: a control failed. {record['failed']}.\n\n{words}" if record["failed"] else words
+
+
+def sentences(record: Mapping[str, Any]) -> list[str]:
+    """By each endpoint the cheap ensemble that is worth most, and at what price; nothing where a control failed."""
+    cheap = [name for name in record["equivalents"] if name != SINGLE_WIDE and name not in record["undertrained"]]
+    said = []
+    for endpoint, title in ENDPOINTS.items():
+        worths = {name: found for name in cheap if (found := worth(record, name, endpoint))}
+        if not worths:
+            continue
+        best = max(worths, key=lambda name: worths[name].value)
+        paid = relative(record, best, COSTS["FLOPs of a prediction"])
+        said.append(
+            f"Of {len(worths)} cheap ensembles {record['labels'][best]} is worth most by {title}: {worths[best]} "
+            f"independent networks, for {paid:.1f} times a single network's FLOPs of a prediction."
+        )
+    return said
 
 
 HEADS = (

@@ -76,6 +76,16 @@ def test_the_page_has_every_method_the_best_first(record):
     assert [row for row in rows if row.endswith("| yes |")] == [row for row in rows if "a pair of 2" in row]
 
 
+def test_the_cheap_ensemble_that_is_worth_most_is_named(record):
+    told = json.loads(json.dumps(record | {"failed": "", "undertrained": {"tabm": "why"}}))
+    for name, value in {"tabm": 3.9, "pair": 3.0, "mc_dropout": 1.5, "adapted": 1.2}.items():
+        told["equivalents"][name]["test nll_scaled"] |= {"value": value, "lower": 1.0, "upper": 4.0, "beyond": ""}
+    told["equivalents"]["batch_ensemble_sign_16"]["test nll_scaled"]["value"] = 1.0
+    first, *_ = zoo_report.sentences(told)
+    assert first.startswith("Of 4 cheap ensembles a pair of 2 is worth most by test NLL (temperature-scaled): 3.0 [1.0")
+    assert zoo_report.sentences(told | {"failed": "copies"}) == []
+
+
 def test_the_table_to_sort_has_the_same_rows(record):
     source = zoo_report.to_html(record | {"failed": ""})
     assert source.count("<tr>") == 1 + 5
