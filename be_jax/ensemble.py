@@ -56,6 +56,8 @@ class Ensemble:
       own: which of the model's parameters each member has for itself, in `fast`.
       norm_over_members: whether batch-normalisation statistics are taken over all members' examples together.
       samples_at_prediction: whether members are dropout samples of one network (which then trains as one member).
+      same_dropout: whether members drop the same units, as copies of one network do. Otherwise what they share steps by
+        the mean gradient over m masks, with less noise than a network that trains alone.
       snapshots: whether members are one network, `trainee`, at the ends of m cycles of its learning rate.
       data_axis: name of the mapped axis over which every batch is split, inside `pmap`; None elsewhere.
     """
@@ -67,6 +69,7 @@ class Ensemble:
     own: Own | None = None
     norm_over_members: bool = False
     samples_at_prediction: bool = False
+    same_dropout: bool = False
     snapshots: bool = False
     data_axis: str | None = None
 
@@ -145,7 +148,7 @@ class Ensemble:
         checks.check_batch(x[0] if x_per_member else x)
         if x_per_member and x.shape[0] != members:
             raise ValueError(f"x_per_member needs x [m, b, ...] with m = {members}; got x of shape {x.shape}")
-        rngs = {} if key is None else {"dropout": jax.random.split(key, members)}
+        rngs = {} if key is None else {"dropout": self._dropout_keys(key, members)}
         args, kwargs = mode_arguments(self.model, train)
         conditions = self._conditions(sampling=self.samples_at_prediction and not train)
 
@@ -278,6 +281,12 @@ class Ensemble:
             masks=self.lift.masks is not None,
         )
         return variables, seen
+
+    def _dropout_keys(self, key: jax.Array, members: int) -> jax.Array:
+        """One for each member, `[m]`."""
+        if self.same_dropout:
+            return jnp.broadcast_to(jax.random.split(key, 1), (members,))
+        return jax.random.split(key, members)
 
     def _conditions(self, sampling: bool = False) -> Conditions:
         axes = (MEMBER_AXIS,) * self.norm_over_members + ((self.data_axis,) if self.data_axis else ())

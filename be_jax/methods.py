@@ -175,7 +175,7 @@ _ROWS = (
         "copies",
         "{members} copies",
         Style(_GREY, "x", ":"),
-        lambda model, o: _batch_ensemble(model, o, "ones"),
+        lambda model, o: dataclasses.replace(_batch_ensemble(model, o, "ones"), same_dropout=True),
         protocol=(("fast_learning_rate_multiplier", 0.0),),
         is_control=True,
     ),

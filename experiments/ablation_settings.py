@@ -1,5 +1,6 @@
 """The rows of the ablation: a BatchEnsemble with one switch turned, or a deep ensemble trained in another way."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -79,6 +80,9 @@ SETTINGS: dict[str, Setting] = {
     "mean_rule": _reference("own weights step 1/m", gradient_rule="mean"),
     "repulsion_1": _reference("repulsive term x 1", repulsion=1.0),
     "repulsion_10": _reference("repulsive term x 10", repulsion=10.0),
+    "same_dropout": _reference("members drop the same units")._replace(
+        build=lambda model, m: dataclasses.replace(batch_ensemble(model, m, 1, REFERENCE), same_dropout=True)
+    ),
     "deep_mean_rule": _deep("deep ensemble, steps 1/m", gradient_rule="mean", batch_mode="independent"),
     "deep_same_batches": _deep("deep ensemble, same batches"),
     "deep_mixture": _deep("deep ensemble, loss of the mixture", loss="mixture"),

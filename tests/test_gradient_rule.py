@@ -1,5 +1,7 @@
 """The gradient rule: each weight steps by the mean gradient over the members that use it, whatever the method."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -81,3 +83,27 @@ def test_dropout_samples_train_as_one_network(single):
     params, expected = single
     moved = after_one_step(be_jax.mc_dropout(MODEL.clone(dropout_rate=1e-9), 4), params, devices=1)
     chex.assert_trees_all_close(moved["params"], expected, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_copies_of_a_network_with_dropout_train_as_it_does_alone(optimizer):
+    """The negative control: with masks of their own, m copies would step by a gradient with less noise."""
+    model = MLP(features=(16,), num_classes=2, dropout_rate=0.5)
+    images = np.asarray(jax.random.normal(jax.random.key(3), (32, 5)))
+    labels = (images.sum(1) > 0).astype(np.int32)
+    row = be_jax.methods.find("copies")
+    copies = row.build(model, be_jax.methods.Options(members=4))
+    config = TrainConfig(batch_size=16, optimizer=optimizer, learning_rate=0.05)
+
+    def kernel(ensemble, config):
+        trainer = make_trainer(ensemble, config, 32, lambda x: x)
+        state = trainer.init(jnp.uint32(5), images[:1]).train
+        for i in range(4):
+            rows = jnp.arange(16) + 16 * (i % 2)
+            state, _ = jax.jit(trainer.step)(jnp.uint32(5), jnp.int32(i), state, images, labels, rows)
+        return state.weights["params"]["Dense_0"]["kernel"]
+
+    alone = kernel(be_jax.single(model), config)
+    np.testing.assert_allclose(kernel(copies, row.trained_with(config)), alone, rtol=1e-3, atol=1e-5)
+    apart = dataclasses.replace(copies, same_dropout=False)
+    assert np.abs(kernel(apart, row.trained_with(config)) - alone).max() > 1e-3
