@@ -64,7 +64,7 @@ def test_a_committed_study_has_its_page_and_figures(finished):
     drawn = pages.commit(finished, "cifar10_cpu")
     assert {path.name for path in drawn} == {f"cifar10_cpu_{each}.png" for each in ("position", "severity", "pool")}
     texts = {path.name: text for path, text in pages.pages()}
-    assert set(texts) == {"cifar10_cpu.md", "README.md"}
+    assert set(texts) == {"cifar10_cpu.md", "findings.md", "README.md"}
     page = pages.page("cifar10_cpu")
     assert "| cAcc % | cNLL | cifar100 (near) AUROC |" in page
     assert "](cifar10_cpu_position.png)" in page
