@@ -180,6 +180,11 @@ def test_weights_of_another_study_are_refused(pooled, tmp_path):
     result = StudyResult.load(pooled / "results.json")
     with pytest.raises(ValueError, match="of a study with other data or settings"):
         Weights.of_study(pooled / "weights.json", dataclasses.replace(result, data="other"))
+    changed = dict.fromkeys(result.config, "another")
+    with pytest.raises(ValueError, match="of a study with other data or settings"):
+        Weights.of_study(pooled / "weights.json", dataclasses.replace(result, config=changed))
+    younger = dataclasses.replace(result, config={**result.config, "setting": "younger than the file"})
+    assert Weights.of_study(pooled / "weights.json", younger).scores
     weights = Weights.of_study(pooled / "weights.json", result)
     assert weights.samples("mc_dropout", SEEDS, "s", pool=range(POOL)) is None
     with pytest.raises(ValueError, match=r"weights\.json has no batch_ensemble of seed 7: measure"):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from be_jax.files import write_atomically
+from be_jax.identity import differences
 from be_jax.results import DEEP_ENSEMBLE, StudyResult
 from be_jax.scores import Scores
 from be_jax.stats.config import PARAMETERS
@@ -92,13 +93,14 @@ class Weights(NamedTuple):
 
     @classmethod
     def of_study(cls, path: Path, result: StudyResult) -> "Weights":
-        """The same of a file that belongs to a study.
+        """The same of a file that belongs to a study; settings that are younger than the file are the study's.
 
         Raises:
           ValueError: it is of another study.
         """
         weights = cls.load(path)
-        if (weights.about["data"], weights.about["config"]) != (result.data, result.config):
+        config = weights.about["config"]
+        if weights.about["data"] != result.data or differences(config, result.config, result.config):
             raise ValueError(f"{path} is of a study with other data or settings: measure the weights again")
         return weights
 
