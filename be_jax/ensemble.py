@@ -56,8 +56,7 @@ class Ensemble:
       own: which of the model's parameters each member has for itself, in `fast`.
       norm_over_members: whether batch-normalisation statistics are taken over all members' examples together.
       samples_at_prediction: whether members are dropout samples of one network (which then trains as one member).
-      same_dropout: whether members drop the same units, as copies of one network do. Otherwise what they share steps by
-        the mean gradient over m masks, with less noise than a network that trains alone.
+      same_dropout: whether members drop the same units; else what they share steps by the mean over m masks.
       snapshots: whether members are one network, `trainee`, at the ends of m cycles of its learning rate.
       data_axis: name of the mapped axis over which every batch is split, inside `pmap`; None elsewhere.
     """
@@ -94,9 +93,8 @@ class Ensemble:
     @property
     def trainee(self) -> "Ensemble":
         """What a training step sees: of snapshots the one network; of every other method the ensemble itself."""
-        if not self.snapshots:
-            return self
-        return dataclasses.replace(self, members=1, per_member=frozenset(), norm_over_members=True, snapshots=False)
+        one = {"members": 1, "per_member": frozenset(), "norm_over_members": True, "snapshots": False}
+        return dataclasses.replace(self, **one) if self.snapshots else self  # type: ignore[arg-type]
 
     def is_per_member(self, collection: str) -> bool:
         """Whether the arrays of this collection have a leading axis of members."""
@@ -148,9 +146,11 @@ class Ensemble:
         checks.check_batch(x[0] if x_per_member else x)
         if x_per_member and x.shape[0] != members:
             raise ValueError(f"x_per_member needs x [m, b, ...] with m = {members}; got x of shape {x.shape}")
-        rngs = {} if key is None else {"dropout": self._dropout_keys(key, members)}
+        masks = 1 if self.same_dropout else members
+        rngs = {} if key is None else {"dropout": jnp.broadcast_to(jax.random.split(key, masks), (members,))}
         args, kwargs = mode_arguments(self.model, train)
         conditions = self._conditions(sampling=self.samples_at_prediction and not train)
+        in_axes = {c: 0 if self.is_per_member(c) else None for c in variables}, 0 if x_per_member else None, 0
 
         def one(variables: dict[str, Any], x: jax.Array, rngs: dict[str, jax.Array]) -> Any:
             if self.own is not None:
@@ -165,13 +165,7 @@ class Ensemble:
             slots = (variables, x if x_per_member else None, rngs)
             return jax.lax.map(lambda slot: one(slot[0], slot[1] if x_per_member else x, slot[2]), slots)
 
-        at_once = jax.vmap(
-            one,
-            in_axes=({c: 0 if self.is_per_member(c) else None for c in variables}, 0 if x_per_member else None, 0),
-            out_axes=(0, None, 0),
-            axis_name=MEMBER_AXIS,
-            axis_size=members,
-        )
+        at_once = jax.vmap(one, in_axes, (0, None, 0), axis_name=MEMBER_AXIS, axis_size=members)
         run = in_turn if self._has_own_convolutions(variables) else at_once
         try:
             logits, together, apart = run(dict(variables), x, rngs)
@@ -281,12 +275,6 @@ class Ensemble:
             masks=self.lift.masks is not None,
         )
         return variables, seen
-
-    def _dropout_keys(self, key: jax.Array, members: int) -> jax.Array:
-        """One for each member, `[m]`."""
-        if self.same_dropout:
-            return jnp.broadcast_to(jax.random.split(key, 1), (members,))
-        return jax.random.split(key, members)
 
     def _conditions(self, sampling: bool = False) -> Conditions:
         axes = (MEMBER_AXIS,) * self.norm_over_members + ((self.data_axis,) if self.data_axis else ())

@@ -4,7 +4,7 @@ Nothing here knows how many devices there are: `axis_name` names the mapped axis
 `be_jax.parallel` decides what it runs on. Images are kept on the device and gathered there; no step touches the host.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -261,22 +261,6 @@ def make_trainer(
 def is_running(run: RunState, config: TrainConfig) -> jax.Array:
     """Whether this run still changes."""
     return (run.status == RUNNING) & (run.epoch < config.epochs)
-
-
-def vmap_unless_one(function: Callable[..., Any], in_axes: Sequence[int | None], size: int) -> Callable[..., Any]:
-    """`jax.vmap` over axes 0 of this size; along one of size 1 the only entry is taken, and the result has the axis.
-
-    Under an axis of size 1, XLA on CPU runs an epoch up to 2.8 times slower (jaxlib 0.10) and convolves far slower.
-    """
-    if size > 1:
-        return jax.vmap(function, in_axes)
-
-    def of_one(*args: Any) -> Any:
-        pairs = zip(args, in_axes, strict=True)
-        result = function(*(arg if axis is None else jax.tree.map(lambda a: a[0], arg) for arg, axis in pairs))
-        return jax.tree.map(lambda a: a[None], result)
-
-    return of_one
 
 
 def _after_epoch(

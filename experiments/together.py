@@ -9,9 +9,10 @@ import numpy as np
 
 from be_jax.config import TrainConfig
 from be_jax.ensemble import Ensemble
+from be_jax.epochs import vmap_unless_one
 from be_jax.keys import Purpose, key_for
 from be_jax.likelihood import CATEGORICAL, Likelihood
-from be_jax.train import EpochMetrics, Padded, RunState, is_running, make_trainer, vmap_unless_one
+from be_jax.train import EpochMetrics, Padded, RunState, is_running, make_trainer
 
 
 class SeedData(NamedTuple):
