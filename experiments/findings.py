@@ -8,7 +8,7 @@ from experiments.small_report import table
 HEAD = (
     "Generated from the results in this folder. Each finding has its interval of 95 %, the page with its figure and "
     "command, and what would overturn it. Scales: 0 % is a single network, 100 % a deep ensemble of networks trained "
-    "apart; NLL is temperature-scaled."
+    "apart; NLL is temperature-scaled. What is worth most of many has the largest estimate, which flatters it."
 )
 RULE = (
     "A claim is supported, or contradicted, where the whole interval of a measurement is where the claim has it, or "

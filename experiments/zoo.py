@@ -128,9 +128,9 @@ def against(folder: Path, result: StudyResult, other: str) -> dict[str, Any]:
     seeds = seeds_of(result)
     if other not in seeds:
         return {}
-    of = of_folder(folder, other, seeds[other])
+    of = of_folder(folder, other, seeds[other], {"test"})
     return {
-        name: contrast(of_folder(folder, name, seeds[name]), of, "test", "nll_scaled")._asdict()
+        name: contrast(of_folder(folder, name, seeds[name], {"test"}), of, "test", "nll_scaled")._asdict()
         for name in seeds
         if name != other
     }

@@ -117,3 +117,12 @@ def test_other_arrays_are_refused_with_the_difference(folder):
     wider = {**TREE, "a": jnp.zeros((2, 4))}
     with pytest.raises(CheckpointError, match=r"holds other arrays: .*float32\[2, 3\].*float32\[2, 4\]"):
         folder.restore(3, wider)
+
+
+def test_of_several_hosts_one_writes_the_checksums_and_all_wait(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr("be_jax.checkpoint.is_first_host", lambda: False)
+    monkeypatch.setattr("be_jax.checkpoint.wait_for_hosts", waited.append)
+    CheckpointFolder(tmp_path, {"a": 1}).save(3, {"x": np.ones(2)})
+    assert not (tmp_path / "3" / "files.json").exists()
+    assert waited == ["checkpoint 3 is whole"]

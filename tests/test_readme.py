@@ -42,6 +42,13 @@ def test_every_figure_and_page_that_is_linked_is_there():
         assert all((folder / path).exists() for path in linked), linked
 
 
+def test_no_command_of_a_result_names_a_folder_of_one_machine():
+    texts = [path.read_text() for path in (*pages.RESULTS.glob("*.json"), *pages.RESULTS.glob("*.md"))]
+    commands = [command for text in texts for command in re.findall(r"python -m [^`\"\n]*", text)]
+    assert commands
+    assert [command for command in commands if re.search(r"[ =]/", command)] == []
+
+
 @pytest.fixture
 def finished(tmp_path, monkeypatch):
     """The run folder of a judged study, and a repository with no results."""

@@ -150,10 +150,16 @@ def start_in(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
     return {name: {tuple(place.split(" ")): v for place, v in of.items()} for name, of in record.items()}  # type: ignore[misc]
 
 
-def of_folder(folder: Path, method: str, seeds: Sequence[int]) -> Sample:
-    """The runs of a method in a study's folder, scored from their predictions, with blocks of test examples."""
+def of_folder(folder: Path, method: str, seeds: Sequence[int], sets: Collection[str] | None = None) -> Sample:
+    """The runs of a method in a study's folder, scored from their predictions, with blocks of test examples.
+
+    Args:
+      folder: of the study.
+      method, seeds: which runs.
+      sets: to score; all where not given.
+    """
     load = load_from(folder)
-    return of_seeds([score_run(load(method, seed)) for seed in seeds], seeds_factor(method))
+    return of_seeds([score_run(load(method, seed), sets=sets) for seed in seeds], seeds_factor(method))
 
 
 def load_from(folder: Path) -> Load:

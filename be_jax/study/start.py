@@ -29,7 +29,7 @@ def score_start(study: Study) -> dict[str, dict[str, float]]:
     """
     sets = {"test": EvaluationSet(*study.data.test)}
     sets |= {f"ood/{name}": EvaluationSet(examples, None) for name, examples in study.data.ood.items()}
-    own = [each for each in study.execution.devices or jax.devices() if each.process_index == jax.process_index()]
+    own = [each for each in study.execution.devices if each.process_index == jax.process_index()]
     scores: dict[str, dict[str, float]] = {}
     for method in study.methods:
         ensemble = method.ensemble

@@ -48,9 +48,10 @@ class Planned:
     seeds: tuple[int, ...] = ()
     start: "Planned | None" = None
 
-    def start_of(self, seed: int) -> int | None:
-        """The seed of the trained network that this one starts from; None where it is drawn."""
-        return self.start.seeds[seed % len(self.start.seeds)] if self.start else None
+    def start_of(self, seed: int) -> int:
+        """The seed of the trained network that this one starts from, where there is a `start`."""
+        assert self.start
+        return self.start.seeds[seed % len(self.start.seeds)]
 
 
 def run_method(
@@ -246,7 +247,7 @@ def _starts(
         return None
     weights = []
     for seed in seeds:
-        of = seed_folder(folder / start.name, method.start_of(seed) or 0)
+        of = seed_folder(folder / start.name, method.start_of(seed))
         weights.append(kept_weights(start, data, preprocess, of, defaults))
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights[-1])):
             raise RunError(f"{of} diverged, and {method.name} of seed {seed} starts from it: choose other seeds")
