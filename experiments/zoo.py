@@ -1,10 +1,10 @@
 """Which cheap ensemble is an ensemble, and at what price? Every method's worth in networks, against what it costs.
 
 The MNIST study, with every method of `be_jax.methods` that fits its network and some more BatchEnsembles: TabM's start
-(one random r, the first layer's, and ones elsewhere), the last layers only, rank 4 with the start distance held,
-ensembles of 16, and fast weights trained alone around a trained network of the pool. What a method is worth is the
-number of independent networks whose deep ensemble scores alike; what it costs is counted and timed as
-`experiments.cost` does. The line of deep ensembles is the price of the real thing.
+(one random r, the first layer's, and ones elsewhere), the last layers only, members that drop the same units, rank 4
+with the start distance held, ensembles of 16, and fast weights trained alone around a trained network of the pool. What
+a method is worth is the number of independent networks whose deep ensemble scores alike; what it costs is counted and
+timed as `experiments.cost` does. The line of deep ensembles is the price of the real thing.
 
     python -m experiments.zoo                                                # 4,000 images that ship
     python -m experiments.zoo --preset full --data-dir ~/tensorflow_datasets # all 60,000 images: hours

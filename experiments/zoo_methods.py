@@ -25,6 +25,11 @@ def _last_layers(model: nn.Module, o: Options) -> Ensemble:
     return batch_ensemble(model, o.members, o.rank, normal(o.init_std), only=LAYERS[type(model)][1])
 
 
+def _same_dropout(model: nn.Module, o: Options) -> Ensemble:
+    """Members drop the same units, as one network does; else what they share steps by the mean over m masks."""
+    return dataclasses.replace(batch_ensemble(model, o.members, o.rank, normal(o.init_std)), same_dropout=True)
+
+
 def _rank_4_held(model: nn.Module, o: Options) -> Ensemble:
     return batch_ensemble(model, o.members, 4, normal(std_of_cosine(COSINE, 4), preserve_scale=True))
 
@@ -42,6 +47,7 @@ VARIANTS = {
     for row in (
         Method("tabm", "BatchEnsemble, TabM's start", Style("#D55E00", "P", "--"), _tabm),
         Method("last_layers", "BatchEnsemble, last layers", _BLUE._replace(marker="v"), _last_layers),
+        Method("same_dropout", "BatchEnsemble N(1, 0.5), same dropout", _BLUE._replace(marker="D"), _same_dropout),
         Method("rank_4_held", "BatchEnsemble, rank 4", _BLUE._replace(marker="H"), _rank_4_held),
         Method(
             "batch_ensemble_16",
