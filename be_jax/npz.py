@@ -5,7 +5,7 @@ kinds of exception. Here an array is as it was written, or refused in one way.
 """
 
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -32,13 +32,14 @@ class Npz(Mapping[str, np.ndarray]):
         self._path = path
         try:
             with path.open("rb") as file:
-                if file.read(len(_MAGIC)) == _MAGIC:
-                    raise NpzError(
-                        f"{path} is one array without a name (.npy); save named ones: "
-                        "numpy.savez(path, **{name: array, ...})"
-                    )
-                with zipfile.ZipFile(file) as archive:
-                    members = [info.filename for info in archive.infolist()]
+                is_array = file.read(len(_MAGIC)) == _MAGIC
+            if is_array:
+                raise NpzError(
+                    f"{path} is one array without a name (.npy); save named ones: "
+                    "numpy.savez(path, **{name: array, ...})"
+                )
+            self._archive = zipfile.ZipFile(path)  # open for as long as this object lives
+            members = self._archive.namelist()
         except NpzError:
             raise
         except FileNotFoundError as error:
@@ -60,17 +61,9 @@ class Npz(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:
             raise KeyError(name)
-        return next(self.read([name]))[1]
-
-    def read(self, names: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """These arrays, one after the other, from the archive opened once."""
-        name = next(iter(names), "no array")
         try:
-            with zipfile.ZipFile(self._path) as archive:
-                for name in names:
-                    with archive.open(name + _SUFFIX) as member:
-                        array = _read(member, archive.getinfo(name + _SUFFIX).file_size)
-                    yield name, array
+            with self._archive.open(name + _SUFFIX) as member:
+                return _read(member, self._archive.getinfo(name + _SUFFIX).file_size)
         except _ObjectsError:
             raise NpzError(
                 f"{self._path}: {name} holds Python objects, not numbers; do the members differ in length? Save one "
@@ -82,8 +75,7 @@ class Npz(Mapping[str, np.ndarray]):
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an archive. Raises NpzError as `Npz` does."""
-    archive = Npz(path)
-    return dict(archive.read(list(archive)))
+    return dict(Npz(path))
 
 
 class _ObjectsError(Exception):

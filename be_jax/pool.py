@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from be_jax.results import PoolScore
+from be_jax.results import PoolScore, Scores
 from be_jax.scores import score_predictions
 
 MOST_SUBSETS = 40
@@ -20,9 +20,7 @@ OF_MEMBERS = ("/log_probs", "/energy", "/max_logit", "/mean", "/variance")
 """How names of arrays end that have members along their first axis; all others are the same for every network."""
 
 Predictions = Mapping[str, np.ndarray]
-Score = Callable[[Predictions], dict[str, dict[str, float]]]
-
-
+Score = Callable[[Predictions], Scores]
 PoolScores = dict[str, dict[str, PoolScore]]
 
 
@@ -75,8 +73,16 @@ def score_pool(networks: Sequence[Predictions], size: int, score: Score = score_
       score: from predictions to `{set: {metric: value}}`.
     """
     chosen = subsets(len(networks), size)
-    scores = [score(ensemble_of([networks[i] for i in subset])) for subset in chosen]
-    inside = np.array([[i in subset for i in range(len(networks))] for subset in chosen])
+    return over_subsets([score(ensemble_of([networks[i] for i in subset])) for subset in chosen], chosen)
+
+
+def over_subsets(scores: Sequence[Scores], chosen: Sequence[Sequence[int]]) -> PoolScores:
+    """From the scores of the deep ensemble of each of the chosen subsets of the networks, `{set: {metric: PoolScore}}`.
+
+    Every network is in some of them: scores of the networks themselves are those of the subsets of one.
+    """
+    count = 1 + max(map(max, chosen))
+    inside = np.array([[i in subset for i in range(count)] for subset in chosen])
     return {
         name: {metric: _pool_score(np.array([s[name][metric] for s in scores]), inside) for metric in values}
         for name, values in scores[0].items()

@@ -21,7 +21,7 @@ from be_jax.evaluate import EvaluationSet
 from be_jax.identity import completed, defaults_of, identity_of
 from be_jax.npz import read_npz
 from be_jax.parallel import Spread, devices_of_hosts, is_first_host
-from be_jax.pool import Score, score_pool
+from be_jax.pool import PoolScores, Score, over_subsets, score_pool, subsets
 from be_jax.provenance import provenance
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, PoolRecord, RunRecord, StudyResult
 from be_jax.runs import check_folder, exclusive, seed_folder
@@ -255,9 +255,14 @@ def _score_pool(study: Study, records: Sequence[RunRecord], score: Score) -> lis
     networks = [read_npz(seed_folder(study.folder / POOL, r.seed) / "predictions.npz") for r in whole]
     few = [{name: a for name, a in each.items() if not name.startswith("shift/")} for each in networks]
     seeds = tuple(record.seed for record in whole)
-    pool = []
     sizes = range(1, min(len(whole), 2 * study.members) + 1)
-    for size in track(sizes, description="scoring deep ensembles", disable=not shows_progress()):
-        used = networks if size in (1, study.members) else few
-        pool.append(PoolRecord(POOL, seeds, size, size * whole[0].parameters, score_pool(used, size, score)))
-    return pool
+
+    def scores(size: int) -> PoolScores:
+        if size == 1:
+            return over_subsets([record.scores for record in whole], subsets(len(whole), 1))
+        return score_pool(networks if size == study.members else few, size, score)
+
+    return [
+        PoolRecord(POOL, seeds, size, size * whole[0].parameters, scores(size))
+        for size in track(sizes, description="scoring deep ensembles", disable=not shows_progress())
+    ]
