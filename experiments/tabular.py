@@ -30,30 +30,22 @@ from be_jax.config import TrainConfig, check
 from be_jax.ensemble import Ensemble
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN
 from be_jax.results import COPIES, SINGLE_WIDE
-from be_jax.stats import Control, Endpoint, JudgeConfig, Judgement, Samples, gain_row, judge
+from be_jax.stats import Control, Judgement, Samples, gain_row, judge
 from be_jax.stats.config import MIN_UNITS
 from be_jax.stats.controls import POSITIVE
 from be_jax.study.progress import progress_bars
 from experiments import command_line, small, tabular_report
 from experiments.common import check_chosen, use_compilation_cache
 from experiments.small_report import KNOWN
-from experiments.tabular_data import LOADERS, Dataset, Split, load, split
-from experiments.tabular_scores import Predicted, sample, scores_of, single_networks
+from experiments.tabular_data import LOADERS, Dataset, Split, described, load, split
+from experiments.tabular_scores import CLASSES, NUMBERS, Predicted, of_size, sample, scores_of, size_curve
+from experiments.tabular_worth import SCALES, worth_and_costs
 from experiments.together import outputs_of, train_together
 from experiments.zoo_methods import TABM
 
 METHODS = ("mc_dropout", "batch_ensemble", "batch_ensemble_sign", TABM.name, SINGLE_WIDE, COPIES)
 BATCH_ENSEMBLES = ("batch_ensemble", "batch_ensemble_sign", TABM.name)
 TRAIN = TrainConfig(epochs=200, batch_size=32, milestones=(100, 150))
-
-CLASSES = JudgeConfig(
-    quality=(Endpoint("test", "nll_scaled"), Endpoint("test", "accuracy")),
-    functions=(Endpoint("test", "root_epistemic"), Endpoint("test", "disagreement")),
-)
-NUMBERS = JudgeConfig(
-    quality=(Endpoint("test", "nll_scaled"), Endpoint("test", "crps_scaled"), Endpoint("test", "rmse")),
-    functions=(Endpoint("test", "spread_of_means"),),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +77,12 @@ class Config:
         check(self.members >= 2, "members", self.members, "an integer >= 2")
 
 
+def model_of(config: Config, dataset: Dataset) -> tuple[models.MLP, tuple[int, ...]]:
+    """For one member, and the shape of an input."""
+    outputs = dataset.num_classes or 2  # of a Gaussian: mean and log-variance
+    return models.MLP(config.features, outputs, config.dropout_rate), dataset.x.shape[1:]
+
+
 def predicted(
     config: Config, dataset: Dataset, rows: Split, ensemble: Ensemble, train: TrainConfig, on_epoch: Callable[[], None]
 ) -> Predicted:
@@ -101,14 +99,14 @@ def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, di
     """Everything trained and judged on one table; and where the members of each BatchEnsemble stand, each alone."""
     dataset, m = load(name), config.members
     rows = split(dataset, config.seeds)
-    model = models.MLP(config.features, dataset.num_classes or 2, config.dropout_rate)
+    model, inputs = model_of(config, dataset)
     task = progress.add_task(name, total=(1 + len(METHODS)) * config.train.epochs)
     train = partial(predicted, config, dataset, rows, on_epoch=lambda: progress.advance(task))
     independent = dataclasses.replace(config.train, batch_mode="independent")
     pool = train(deep_ensemble(model, 2 * m), independent)
-    single = sample(single_networks(dataset, rows, pool, m))
+    curve = size_curve(dataset, rows, pool)
     deep, other = (sample(scores_of(dataset, rows, pool.members(slice(k, k + m)))) for k in (0, m))
-    options = methods.Options(members=m, input_shape=dataset.x.shape[1:])
+    options = methods.Options(members=m, input_shape=inputs)
     samples, alone = {}, {}
     how = CLASSES if dataset.num_classes else NUMBERS
     for method in METHODS:
@@ -116,22 +114,15 @@ def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, di
         outputs = train(row.build(model, options), row.trained_with(config.train))
         samples[method] = sample(scores_of(dataset, rows, outputs))
         if method in BATCH_ENSEMBLES:
-            members = sample(single_networks(dataset, rows, outputs, outputs.test.shape[1]))
-            alone[method] = dataclasses.asdict(gain_row(how.primary, members, single, deep, how).position)
-    control = gain_row(how.primary, other, single, deep, how)
+            members = sample(of_size(dataset, rows, outputs, 1))
+            alone[method] = dataclasses.asdict(gain_row(how.primary, members, curve[1], deep, how).position)
+    control = gain_row(how.primary, other, curve[1], deep, how)
     passed = control.position.holds(1.0) if control.position.pieces else None
     positive = Control(POSITIVE, 1.0, control.position, passed, control.reason)
     copies = samples.pop(COPIES)
-    compared = Samples(samples, single, deep, frozenset({SINGLE_WIDE}), copies, positive)
+    wide = frozenset({SINGLE_WIDE})
+    compared = Samples(samples, curve[1], deep, wide, copies, positive, curve=curve, scales=SCALES)
     return judge(compared, how, {"experiment": "tabular", "data": described(dataset, rows)}), alone
-
-
-def described(dataset: Dataset, rows: Split) -> str:
-    """One line on the data set and the sizes of its splits."""
-    task = f"{dataset.num_classes} classes" if dataset.num_classes else "regression"
-    sets = {"train": rows.train.y, "validation": rows.train.validation_y, "test": rows.test_y}
-    sizes = ", ".join(f"{name} {targets.shape[1]}" for name, targets in sets.items())
-    return f"{dataset.name}: {dataset.x.shape[1]} features, {task}; {sizes}"
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -140,7 +131,9 @@ def run(config: Config) -> dict[str, Any]:
     with progress_bars() as progress:
         for name in config.datasets:
             judgement, alone = judged(config, name, progress)
-            tables.append({"dataset": name, "data": judgement.about["data"], "alone": alone, **small.told(judgement)})
+            told = {"dataset": name, "data": judgement.about["data"], "alone": alone, **small.told(judgement)}
+            model, inputs = model_of(config, load(name))
+            tables.append(told | worth_and_costs(judgement, model, inputs, config.members, config.train.batch_size))
     return small.record("tabular", config, "tables of scikit-learn", tables=tables)
 
 

@@ -92,3 +92,11 @@ def _datasets() -> Any:
 CLASSIFICATION = ("breast_cancer", "wine", "digits")
 REGRESSION = ("diabetes", "friedman1")
 LOADERS = {name: _shipped(name) for name in (*CLASSIFICATION, "diabetes")} | {"friedman1": _friedman}
+
+
+def described(dataset: Dataset, rows: Split) -> str:
+    """One line on the data set and the sizes of its splits."""
+    task = f"{dataset.num_classes} classes" if dataset.num_classes else "regression"
+    sets = {"train": rows.train.y, "validation": rows.train.validation_y, "test": rows.test_y}
+    sizes = ", ".join(f"{name} {targets.shape[1]}" for name, targets in sets.items())
+    return f"{dataset.name}: {dataset.x.shape[1]} features, {task}; {sizes}"

@@ -6,9 +6,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from be_jax.report.columns import percent
-from be_jax.report.figures.illustration import apart, legend_above, new_figure, tidy
+from be_jax.report.figures.illustration import FONT_SIZE, apart, legend_above, new_figure, tidy
 from be_jax.stats.controls import NEGATIVE, POSITIVE
-from experiments.small_report import SCALE, bar, controls, interval, looks, made, name_of, table
+from experiments.small_report import KNOWN, SCALE, bar, controls, interval, looks, made, name_of, table
+from experiments.zoo_report import COSTS, panel, relative, worth
 
 MEASURES = {
     "test nll_scaled": "gain, NLL scaled",
@@ -22,8 +23,18 @@ ALONE = "a member alone"
 VIEW = (-2.0, 4.0)
 
 
+WORTH = {"test nll_scaled": "worth, NLL scaled", "test crps_scaled": "worth, CRPS scaled"}
+"""In networks, between 1 and the pool's."""
+
+PAID = "FLOPs of a prediction"
+
+
 def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
-    """By the primary endpoint: every method and control, table by table."""
+    """Where every method and control stands, table by table; and what each is worth against what it costs."""
+    return {"tabular": _positions(record), "tabular_worth": _worth_against_cost(record)}
+
+
+def _positions(record: Mapping[str, Any]) -> Figure:
     names = list(dict.fromkeys(name for each in record["tables"] for name in each["methods"]))
     styles = looks([*names, "copies", "deep_ensemble"])
     figure = new_figure(4.0)
@@ -41,7 +52,34 @@ def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
     axes.set_xticks(range(len(record["tables"])), [each["dataset"] for each in record["tables"]])
     tidy(axes, title="gain recovered, test NLL (scaled)")
     legend_above(figure, axes)
-    return {"tabular": figure}
+    return figure
+
+
+def _worth_against_cost(record: Mapping[str, Any]) -> Figure:
+    """Each table by CRPS where it has numbers to predict, by NLL otherwise."""
+    figure = new_figure(6.8)
+    tables = [as_zoo(each) for each in record["tables"]]
+    panels = figure.subplots(2, 3, sharey=True)
+    for axes, each in zip(panels.flat, tables, strict=False):
+        endpoint = next(key for key in reversed(WORTH) if key in each["worth"])
+        panel(axes, each, endpoint, COSTS[PAID])
+        tidy(axes, title=each["dataset"], x=f"{PAID}, x single", y=WORTH[endpoint])
+    for axes in panels.flat[len(tables) :]:
+        axes.set_axis_off()
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=FONT_SIZE - 1, frameon=False)
+    return figure
+
+
+def as_zoo(each: Mapping[str, Any]) -> dict[str, Any]:
+    """A table as what the zoo's figures are drawn from; and by which scores there is a worth."""
+    names = list(each["equivalents"])
+    return {
+        **each,
+        "styles": {name: KNOWN[name].style._asdict() for name in names},
+        "labels": {name: name_of(name) for name in names},
+        "worth": {endpoint for of in each["equivalents"].values() for endpoint in of},
+    }
 
 
 def to_markdown(record: Mapping[str, Any]) -> str:
@@ -56,9 +94,15 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         "nothing is said."
     )
     checked = "\n".join(f"- {each['data']}. {controls(each)}" for each in record["tables"])
+    bought = (
+        "Worth is the number of networks whose deep ensemble has the same score, between 1 and 8. **Above the green "
+        "line a method is worth more than the deep ensemble that costs as much.**"
+    )
     parts = ["# Tables: does a BatchEnsemble match a deep ensemble?", words, "![tables](tabular.png)"]
+    parts += [bought, "![worth against cost](tabular_worth.png)"]
+    heads = ["data, method", *MEASURES.values(), ALONE, *WORTH.values(), f"{PAID}, x single"]
     parts += [
-        table(["data, method", *MEASURES.values(), ALONE], list(_rows(record))).strip(),
+        table(heads, list(_rows(record))).strip(),
         "## Data and controls",
         checked,
     ]
@@ -66,9 +110,12 @@ def to_markdown(record: Mapping[str, Any]) -> str:
 
 
 def _rows(record: Mapping[str, Any]) -> Iterable[list[str]]:
-    for each in record["tables"]:
+    for each in map(as_zoo, record["tables"]):
         if each["failed"]:
-            yield [f"{each['dataset']}: control failed", *("" for _ in (*MEASURES, ALONE))]
+            yield [f"{each['dataset']}: control failed", *("" for _ in (*MEASURES, ALONE, *WORTH, PAID))]
         for name, rows in each["methods"].items():
-            shown = [rows.get(endpoint) for endpoint in MEASURES] + [each["alone"].get(name)]
-            yield [f"{each['dataset']}, {name_of(name)}", *(percent(interval(row)) for row in shown)]
+            gains = [percent(interval(rows.get(endpoint))) for endpoint in MEASURES]
+            worths = [str(worth(each, name, endpoint) or "–") for endpoint in WORTH]
+            paid = relative(each, name, COSTS[PAID])
+            alone = percent(interval(each["alone"].get(name)))
+            yield [f"{each['dataset']}, {name_of(name)}", *gains, alone, *worths, f"{paid:.2f}"]

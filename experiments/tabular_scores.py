@@ -9,9 +9,20 @@ import numpy as np
 
 from be_jax.audit import regression_scores
 from be_jax.likelihood import gaussian
+from be_jax.pool import disjoint
 from be_jax.scores import score_predictions
-from be_jax.stats import Sample, Scores, of_seeds
+from be_jax.stats import Endpoint, JudgeConfig, Sample, Scores, of_seeds
 from experiments.tabular_data import Dataset, Split
+
+CLASSES = JudgeConfig(
+    quality=(Endpoint("test", "nll_scaled"), Endpoint("test", "accuracy")),
+    functions=(Endpoint("test", "root_epistemic"), Endpoint("test", "disagreement")),
+)
+NUMBERS = JudgeConfig(
+    quality=(Endpoint("test", "nll_scaled"), Endpoint("test", "crps_scaled"), Endpoint("test", "rmse")),
+    functions=(Endpoint("test", "spread_of_means"),),
+)
+"""What is judged, of classes and of numbers: the primary endpoint first."""
 
 Outputs = np.ndarray
 """Of one run: logits, or means and log-variances, `[m, b, o]`."""
@@ -53,9 +64,15 @@ def sample(scores: list[dict[str, float]]) -> Sample:
     return of_seeds(runs, "splits")
 
 
-def single_networks(dataset: Dataset, rows: Split, pool: Predicted, members: int) -> list[dict[str, float]]:
-    """Means over the members of the deep ensemble, each alone."""
-    alone = [scores_of(dataset, rows, pool.members(slice(k, k + 1))) for k in range(members)]
+def of_size(dataset: Dataset, rows: Split, pool: Predicted, size: int) -> list[dict[str, float]]:
+    """Ensembles of `size` networks: on every split means over as many as there are that share no network."""
+    groups = [pool.members(slice(group[0], group[-1] + 1)) for group in disjoint(pool.test.shape[1], size)]
+    scores = [scores_of(dataset, rows, group) for group in groups]
     return [
-        {name: float(np.mean([run[name] for run in runs])) for name in runs[0]} for runs in zip(*alone, strict=True)
+        {name: float(np.mean([run[name] for run in runs])) for name in runs[0]} for runs in zip(*scores, strict=True)
     ]
+
+
+def size_curve(dataset: Dataset, rows: Split, pool: Predicted) -> dict[int, Sample]:
+    """Ensembles of every size up to the pool's: the scale of what a method is worth."""
+    return {size: sample(of_size(dataset, rows, pool, size)) for size in range(1, pool.test.shape[1] + 1)}

@@ -39,6 +39,10 @@ SIZES = (1, 2, 4, 8)
 """Of the deep ensembles on the line."""
 
 
+BESIDE = 1.07
+"""By how much apart methods of one cost stand, so that each is seen."""
+
+
 def relative(record: Mapping[str, Any], name: str, cost: Cost) -> float | None:
     """A method's cost as a multiple of a single network's."""
     own, single = (cost(record["costs"][each]) for each in (name, "single"))
@@ -64,7 +68,7 @@ def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
     figure = new_figure(6.8)
     panels = figure.subplots(2, 2, sharey=True)
     for axes, (title, cost) in zip(panels.flat, costs.items(), strict=False):
-        _panel(axes, record, endpoint, cost)
+        panel(axes, record, endpoint, cost)
         tidy(axes, x=f"{title}, x single")
     for axes in panels[:, 0]:
         axes.set_ylabel(f"worth in networks, by\n{ENDPOINTS[endpoint]}", fontsize=FONT_SIZE)
@@ -75,15 +79,20 @@ def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> None:
+def panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> None:
+    """Worth against a cost, of every method and of the deep ensembles."""
     paid = {size: relative(record, "single" if size == 1 else f"deep_ensemble_{size}", cost) for size in SIZES}
     line = {size: x for size, x in paid.items() if x is not None}
     deep = TABLE["deep_ensemble"].style
     axes.plot(list(line.values()), list(line), color=deep.colour, marker=deep.marker, label="deep ensembles of 1 to 8")
+    taken: list[float] = []
     for name, fields in record["styles"].items():
         style, found, x = Style(**fields), worth(record, name, endpoint), relative(record, name, cost)
         if name == "single" or found is None or x is None:
             continue
+        while any(abs(math.log(x / other)) < math.log(BESIDE) for other in taken):
+            x *= BESIDE
+        taken.append(x)
         low, high = (end if end == end else found.value for end in (found.lower, found.upper))
         axes.plot([x, x], [low, high], color=style.colour, linewidth=1)
         filled = name not in record["undertrained"]
@@ -98,7 +107,7 @@ def _panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> 
         )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
-    axes.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
+    axes.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
     axes.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
     axes.minorticks_off()
 
@@ -113,7 +122,8 @@ def words_of(record: Mapping[str, Any]) -> str:
         "method is worth more than the deep ensemble that costs as much**. Worth is the number of independent networks "
         "whose deep ensemble has the same score, between 1 and "
         f"{2 * config['members']}, with a 95 % interval over seeds, networks and test examples; scores are at a "
-        "temperature fitted on validation data. A hollow mark: undertrained by the study's own rule. FLOPs are XLA's "
+        "temperature fitted on validation data. A hollow mark: undertrained by the study's own rule. Methods of one cost "
+        "stand side by side. FLOPs are XLA's "
         f"count of a batch of {config['train']['batch_size']} (a step: for each member), seconds are of this machine. "
         "What starts from a trained network has that network's training to be paid besides."
     )

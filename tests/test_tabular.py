@@ -73,7 +73,7 @@ def test_a_single_network_is_the_mean_of_its_pool_and_the_mixture_is_better():
     outputs = tabular_scores.Predicted(
         *(random.normal(size=(2, 3, y.shape[1], 3)) for y in (rows.train.validation_y, rows.test_y))
     )
-    alone = tabular_scores.single_networks(dataset, rows, outputs, 3)
+    alone = tabular_scores.of_size(dataset, rows, outputs, 1)
     together = tabular_scores.scores_of(dataset, rows, outputs)
     one = tabular_scores.scores_of(dataset, rows, outputs.members(slice(0, 1)))
     for of_single, of_all, of_first in zip(alone, together, one, strict=True):
@@ -82,19 +82,34 @@ def test_a_single_network_is_the_mean_of_its_pool_and_the_mixture_is_better():
         assert of_single["epistemic"] == pytest.approx(0, abs=1e-6) != of_all["epistemic"]
 
 
-def test_the_page_and_the_figure(record):
+def test_worth_is_on_the_scale_of_the_pool(record):
+    wine, diabetes = record["tables"]
+    assert set(wine["equivalents"]) == set(diabetes["equivalents"]) == {"batch_ensemble"}
+    assert set(wine["equivalents"]["batch_ensemble"]) == {"test nll_scaled"}
+    found = diabetes["equivalents"]["batch_ensemble"]["test crps_scaled"]
+    assert 1 <= found["lower"] <= found["value"] <= found["upper"] <= found["largest"] == 4
+    paid = diabetes["costs"]
+    assert paid["deep_ensemble_8"]["parameters"] == 8 * paid["single"]["parameters"]
+
+
+def test_the_page_and_the_figures(record):
     shown = json.loads(small.to_json(record))
     for each in shown["tables"]:
         each["failed"] = ""
     wine, diabetes = shown["tables"]
     wine["alone"] = {"batch_ensemble": {"value": -0.3, "pieces": [[-0.5, -0.1]]}}
     wine["methods"] = {"batch_ensemble": {"test nll_scaled": {"value": 0.25, "pieces": [[0.1, 0.4]]}}}
+    wine["equivalents"]["batch_ensemble"]["test nll_scaled"] |= {"value": 1.4, "lower": 1.1, "upper": 2.0, "beyond": ""}
     diabetes |= {"methods": {}, "failed": "identical members"}
     text = tabular_report.to_markdown(shown)
-    assert "| wine, BatchEnsemble N(1, 0.5) | 25 % [10, 40] | – | – | – | – | – | −30 % [−50, −10] |" in text
+    assert (
+        "| wine, BatchEnsemble N(1, 0.5) | 25 % [10, 40] | – | – | – | – | – | −30 % [−50, −10] | 1.4 [1.1, 2.0] | – |"
+        in text
+    )
     assert "| diabetes: control failed |" in text
-    (figure,) = tabular_report.draw(shown).values()
+    figure, against_cost = tabular_report.draw(shown).values()
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["wine", "diabetes"]
+    assert [axes.get_ylabel() for axes in against_cost.axes[:2]] == ["worth, NLL scaled", "worth, CRPS scaled"]
 
 
 @pytest.mark.parametrize(
