@@ -1,4 +1,7 @@
-"""What XLA compiles a BatchEnsemble to: one dot or convolution with the shared kernel, and no kernel per member."""
+"""What XLA compiles a BatchEnsemble to: one dot or convolution with the shared kernel, and no kernel per member.
+
+But on a CPU, where a member has more examples than its kernel features: see `be_jax.nn.rank1.product`.
+"""
 
 import re
 
@@ -9,7 +12,7 @@ import pytest
 
 import be_jax
 
-M, B = 4, 32
+M, B = 4, 8
 DENSE, CONV = jnp.ones((B, 48)), jnp.ones((B, 9, 9, 5))
 
 
@@ -35,6 +38,16 @@ def test_dense_is_one_dot_with_the_shared_kernel(rank):
     assert len(operations(text, "dot")) == 1
     assert f"f32[{M * B * rank},48]" in text.replace(" ", ""), "the dot's batch is members x examples x rank"
     assert not re.search(rf"f32\[({M},48,24|{M},24,48|{M},{rank},48,24)\]", text), "a kernel per member was formed"
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_small_kernels_are_formed_on_a_cpu_alone(rank):
+    layer, x = nn.Dense(24), jnp.ones((32, 48))
+    ensemble, variables = of_one_layer(layer, x, rank)
+    gradient = jax.jit(jax.grad(lambda v, x: jnp.sin(ensemble.apply(v, x)).sum()))
+    of_a_member = r"tensor<4x(3x)?(48x24|24x48)xf32>"
+    lowered = {p: gradient.trace(variables, x).lower(lowering_platforms=(p,)).as_text() for p in ("cpu", "cuda", "tpu")}
+    assert [platform for platform, text in lowered.items() if re.search(of_a_member, text)] == ["cpu"]
 
 
 @pytest.mark.parametrize("rank", [1, 3])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import be_jax
+from be_jax import methods
 from be_jax.config import TrainConfig
 from be_jax.nn.models import MLP
 from be_jax.parallel import DATA_AXIS, on_devices
@@ -91,8 +92,8 @@ def test_copies_of_a_network_with_dropout_train_as_it_does_alone(optimizer):
     model = MLP(features=(16,), num_classes=2, dropout_rate=0.5)
     images = np.asarray(jax.random.normal(jax.random.key(3), (32, 5)))
     labels = (images.sum(1) > 0).astype(np.int32)
-    row = be_jax.methods.find("copies")
-    copies = row.build(model, be_jax.methods.Options(members=4))
+    row = methods.find("copies")
+    copies = row.build(model, methods.Options(members=4))
     config = TrainConfig(batch_size=16, optimizer=optimizer, learning_rate=0.05)
 
     def kernel(ensemble, config):

@@ -48,8 +48,10 @@ def test_vectors_are_rank_one_and_ones_are_the_plain_layer():
     np.testing.assert_array_equal(rank1.dense(x, kernel, jnp.ones(3), jnp.ones(5)), x @ kernel)
 
 
-def test_gradients_equal_those_through_the_effective_kernel():
-    x, kernel, r, s = draw(2, (4, 3), (3, 5), (2, 3), (2, 5))
+@pytest.mark.parametrize("examples", [1, 4], ids=["factored", "formed"])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_gradients_equal_those_through_the_effective_kernel(examples, rank):
+    x, kernel, r, s = draw(2, (examples, 3), (3, 5), (rank, 3), (rank, 5))
 
     def gradients(layer):
         return jax.grad(lambda *args: jnp.sin(layer(*args)).sum(), argnums=(0, 1, 2, 3))(x, kernel, r, s)

@@ -5,11 +5,14 @@ a BatchEnsemble of the study's MLP takes 1.2 times as long, jaxlib 0.12); a barr
 keep XLA's own form.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 from jax import lax
+
+Dot = Callable[[jax.Array, jax.Array], jax.Array]
+"""A product of an input and a kernel, over the input's last axes and the kernel's first."""
 
 
 @jax.custom_jvp

@@ -5,7 +5,7 @@ Every rule keeps the layer's own bias as it is, counted once and unscaled, besid
 
 import dataclasses
 import math
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,11 @@ class RankK:
         s = call.own(FAST, names[1], (self.rank, *layer.outputs), lambda *draw: scale * init_s.sample(*draw))
         dtype = layer.call.module.dtype  # type: ignore[attr-defined]
         x, r, s = promote_dtype(layer.x, r, s, dtype=dtype)
-        return add_biases(layer, rank1.modulate(layer.run_without_bias, x, r, s))
+        if layer.is_plain_product:
+            y = layer.run_as(lambda dot, x, kernel: rank1.product(dot, x, kernel, r, s), x)
+        else:
+            y = rank1.modulate(layer.run_without_bias, x, r, s)
+        return add_biases(layer, y)
 
     def embed(self, call: Call) -> jax.Array:
         """See `FastWeights`."""
@@ -92,12 +96,8 @@ class FullRank:
             )
         init = init_of(call.path, "init", self.init)
         mask = call.own(FAST, "mask", (*layer.inputs, *layer.outputs), init.sample)
-
-        def masked(x: jax.Array, kernel: jax.Array, dimension_numbers: Any, **options: Any) -> jax.Array:
-            return jax.lax.dot_general(x, kernel * mask.astype(kernel.dtype), dimension_numbers, **options)
-
-        layer.make_parameters()
-        return add_biases(layer, layer.run(layer.x, dot_general=masked, use_bias=False))
+        y = layer.run_as(lambda dot, x, kernel: dot(x, kernel * mask.astype(kernel.dtype)), layer.x)
+        return add_biases(layer, y)
 
     def embed(self, call: Call) -> None:
         """See `FastWeights`."""

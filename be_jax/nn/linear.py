@@ -9,7 +9,7 @@ import jax
 from flax.core import meta
 
 from be_jax.nn.conv import conv_general_dilated
-from be_jax.nn.dot import dot_general
+from be_jax.nn.dot import Dot, dot_general
 from be_jax.nn.interception import Call
 
 Shape = tuple[int, ...]
@@ -71,6 +71,11 @@ class Linear:
         """Whether it multiplies by its kernel as a matrix."""
         return self.call.method in METHODS[:2]
 
+    @property
+    def is_plain_product(self) -> bool:
+        """Whether it is dense, and how it multiplies is not the user's own."""
+        return self.is_dense and bool(hooks(self.call, _OF_LIFTED))
+
     def make_parameters(self) -> None:
         """At initialisation, makes all its parameters."""
         if self.call.module.is_initializing():
@@ -87,6 +92,17 @@ class Linear:
         if self.call.module.use_bias:  # type: ignore[attr-defined]
             self.make_parameters()
         return self.run(x, use_bias=False)
+
+    def run_as(self, product: Callable[[Dot, jax.Array, jax.Array], jax.Array], x: jax.Array) -> jax.Array:
+        """The dense layer without its bias, which computes `product(dot, x, kernel)` for `dot(x, kernel)`."""
+        module: Any = self.call.module
+        multiply = module.dot_general or (module.dot_general_cls() if module.dot_general_cls else dot_general)
+
+        def changed(x: jax.Array, kernel: jax.Array, dimension_numbers: Any, **options: Any) -> jax.Array:
+            return product(lambda x, kernel: multiply(x, kernel, dimension_numbers, **options), x, kernel)
+
+        self.make_parameters()
+        return self.run(x, dot_general=changed, dot_general_cls=None, use_bias=False)
 
     def bias(self) -> jax.Array | None:
         """The layer's own bias `[*outputs]`, if it has one."""
