@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rich
 import tyro
 
 from be_jax.config import check
@@ -136,9 +135,7 @@ def _told(uncertainty: float) -> float:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    record = run(config)
-    small.save(record, config.folder, disentanglement_report.draw(record))
-    rich.print(disentanglement_report.to_markdown(record))
+    small.reported(run(config), config.folder, disentanglement_report)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import rich
 import tyro
 from rich.progress import Progress
 
@@ -128,9 +127,7 @@ def run(config: Config) -> dict[str, Any]:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    record = run(config)
-    small.save(record, config.folder, diversity_report.draw(record))
-    rich.print(diversity_report.to_markdown(record))
+    small.reported(run(config), config.folder, diversity_report)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import rich
 import tyro
 
 from be_jax import methods
@@ -81,9 +80,7 @@ def run(config: Config) -> dict[str, Any]:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    record = run(config)
-    small.save(record, config.folder, phase_report.draw(record))
-    rich.print(phase_report.to_markdown(record))
+    small.reported(run(config), config.folder, phase_report)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import rich
@@ -225,6 +225,19 @@ def save(record: Mapping[str, Any], folder: Path, figures: Mapping[str, Figure])
         with replacing(folder / f"{name}.png") as file:
             figure.savefig(file, dpi=110)
     rich.print(f"result: {path}")
+
+
+class Report(Protocol):
+    """A module that makes a record's figures and page."""
+
+    def draw(self, record: Mapping[str, Any], /) -> Mapping[str, Figure]: ...
+    def to_markdown(self, record: Mapping[str, Any], /) -> str: ...
+
+
+def reported(record: Mapping[str, Any], folder: Path, report: Report) -> None:
+    """Saves a record with its figures, and prints its page."""
+    save(record, folder, report.draw(record))
+    rich.print(report.to_markdown(record))
 
 
 def to_json(record: Mapping[str, Any]) -> str:

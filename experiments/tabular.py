@@ -21,7 +21,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import rich
 import tyro
 from rich.progress import Progress
 
@@ -140,9 +139,7 @@ def run(config: Config) -> dict[str, Any]:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    record = run(config)
-    small.save(record, config.out, tabular_report.draw(record))
-    rich.print(tabular_report.to_markdown(record))
+    small.reported(run(config), config.out, tabular_report)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import rich
 import tyro
 
 from be_jax.config import check
@@ -121,9 +120,7 @@ def run(config: Config) -> dict[str, Any]:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    record = run(config)
-    small.save(record, config.folder, widths_report.draw(record))
-    rich.print(widths_report.to_markdown(record))
+    small.reported(run(config), config.folder, widths_report)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,6 @@ import importlib
 from pathlib import Path
 from typing import Any, ClassVar
 
-import rich
-
 from be_jax.config import ConfigError, check
 from be_jax.files import write_atomically
 from be_jax.methods import TABLE, Method
@@ -159,9 +157,8 @@ def main() -> None:
     if judgement is None:
         raise ConfigError("a zoo is judged against deep ensembles: its pool needs more networks than members")
     record = record_of(config, judgement, result)
-    small.save(record, config.folder, zoo_report.draw(record))
     write_atomically(config.folder / "zoo.html", zoo_report.to_html(record))
-    rich.print(zoo_report.to_markdown(record))
+    small.reported(record, config.folder, zoo_report)
 
 
 PRESETS = {

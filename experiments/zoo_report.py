@@ -122,8 +122,8 @@ def words_of(record: Mapping[str, Any]) -> str:
         "method is worth more than the deep ensemble that costs as much**. Worth is the number of independent networks "
         "whose deep ensemble has the same score, between 1 and "
         f"{2 * config['members']}, with a 95 % interval over seeds, networks and test examples; scores are at a "
-        "temperature fitted on validation data. A hollow mark: undertrained by the study's own rule. Methods of one cost "
-        "stand side by side. FLOPs are XLA's "
+        "temperature fitted on validation data. A hollow mark: undertrained by the study's own rule. Methods of one "
+        "cost stand side by side. FLOPs are XLA's "
         f"count of a batch of {config['train']['batch_size']} (a step: for each member), seconds are of this machine. "
         "What starts from a trained network has that network's training to be paid besides."
     )
