@@ -62,6 +62,15 @@ def test_gradients_equal_those_through_the_effective_kernel(examples, rank):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+def test_a_batch_of_unknown_size():
+    x, kernel, r, s = draw(3, (4, 3), (3, 5), (2, 3), (2, 5))
+    (b,) = jax.export.symbolic_shape("b")
+    exported = jax.export.export(jax.jit(lambda x: rank1.dense(x, kernel, r, s)))(
+        jax.ShapeDtypeStruct((b, 3), "float32")
+    )
+    np.testing.assert_allclose(exported.call(x), rank1.dense(x, kernel, r, s), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [

@@ -143,9 +143,9 @@ def product(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Arra
 
         return term(r[0], s[0]) if rank == 1 else jax.vmap(term)(r, s).sum(0)
 
-    (rank, *inputs), outputs = r.shape, s.shape[1:]
-    i, o = math.prod(inputs), math.prod(outputs)
-    if x.size // i * (i + o) <= i * o:
+    (rank, *inputs), outputs, batch = r.shape, s.shape[1:], x.shape[: x.ndim - r.ndim + 1]
+    i, o, is_known = math.prod(inputs), math.prod(outputs), all(isinstance(size, int) for size in batch)
+    if not is_known or math.prod(batch) * (i + o) <= i * o:
         return factored(x, kernel, r, s)
     return lax.platform_dependent(x, kernel, r, s, cpu=formed, default=factored)
 
