@@ -76,7 +76,7 @@ FIGURES = ("severity", "pool")
 OF_PUBLISHED_DATA = ("mnist_full", "mnist_published", "cifar10_cpu")
 """Those whose figures can be set beside published ones."""
 
-HEADLINE = "mnist_embedded"
+HEADLINE = "mnist_full"
 """The study that README.md opens with."""
 
 
