@@ -104,6 +104,12 @@ def test_endpoints_that_point_different_ways_are_mixed_by_name():
     )
 
 
+def test_worse_than_a_single_model_and_near_one_is_not_mixed():
+    judged, config = judged_by((-0.9, -0.3), (-0.2, 0.3))
+    said = f"A is worse than a single model in test NLL, and {NEAR_SINGLE} in test accuracy (all 2 endpoints)"
+    assert headline("A", judged, config).startswith(said)
+
+
 def test_the_next_endpoint_is_named():
     judged, config = judged_by((-0.2, 0.3), (0.2, 1.4), (0.0, 0.1))
     assert "(1 of 3 endpoints; the next, test accuracy, is open)" in headline("A", judged, config)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from be_jax.metrics import registry
 from be_jax.report.columns import percent
-from be_jax.stats.claims import STATEMENTS, Verdict
+from be_jax.stats.claims import STATEMENTS, TOWARDS_DEEP, Verdict
 from be_jax.stats.config import OOD, PARAMETERS, ROOT, Endpoint, JudgeConfig
 from be_jax.stats.controls import Control
 from be_jax.stats.fieller import Interval
@@ -83,7 +83,7 @@ def headline(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
     if not verdict.reached:
         return f"Inconclusive for {name}: {recovered}{_open(primary)}."
     said = [f"{words} in {listed(list(map(short_title, ends)))}" for words, ends in verdict.words.items()]
-    mixed = len({each.direction for each in verdict.stated} - {0}) > 1
+    mixed = {words in TOWARDS_DEEP for words in verdict.words} == {True, False}
     opening = f"Mixed for {name}: it is" if mixed else f"{name} is"
     return f"{opening} {', and '.join(said)} ({how_far(judged, verdict)}): {recovered}."
 

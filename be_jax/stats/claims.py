@@ -33,6 +33,8 @@ WORSE_THAN_SINGLE, BETTER_THAN_DEEP = "worse than a single model", "better than 
 WORSE_THAN_DEEP = "worse than a deep ensemble"
 NEAR_SINGLE = "nearer to a single model than to a deep ensemble"
 NEAR_DEEP = "nearer to a deep ensemble than to a single model"
+TOWARDS_DEEP = frozenset({TO_DEEP, BETTER_THAN_DEEP, NEAR_DEEP})
+"""Of what is said of quality, the deep ensemble's side; the rest is the single model's."""
 IDENTICAL = "near-identical"
 NEAR_COPIES = "nearer to copies of one network than to independent networks"
 NEAR_INDEPENDENT = "nearer to independent networks than to copies of one network"
