@@ -178,7 +178,7 @@ def page(name: str) -> str:
         parts += ["## Weights", weights_report.markdown(measured, names).strip()]
     figures = published.FIGURES.get(result.experiment, ())
     if name in OF_PUBLISHED_DATA and figures:
-        parts += ["## Beside published figures", published.markdown(result).strip()]
+        parts += ["## Beside published figures", published.markdown(result, judgement).strip()]
     made = result.provenance
     command = f"`{made['command']}`, {made['date']}, {made['processor']}, Python {made['python']}, jax {made['jax']}."
     return "\n\n".join([*parts, "## How this was made", command]) + "\n"

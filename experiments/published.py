@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from be_jax.report.columns import percent
 from be_jax.report.methods import label
 from be_jax.results import StudyResult
-from be_jax.stats import diversity_ratio, gain_recovered
+from be_jax.stats import Judgement, diversity_ratio, gain_recovered
 
 METHODS = ("batch_ensemble", "batch_ensemble_sign")
 MEASURES = {"accuracy": "accuracy", "nll": "NLL", "epistemic": "mutual information", "pairwise_kl": "pairwise KL"}
@@ -62,20 +62,25 @@ FIGURES = {
 }
 
 
-def markdown(result: StudyResult) -> str:
-    """A table of published ratios and of those of this study's BatchEnsembles, with 95 % intervals."""
+def markdown(result: StudyResult, judgement: Judgement) -> str:
+    """A table of published ratios and of those of this study's BatchEnsembles, with intervals of 95 %."""
     methods = [method for method in METHODS if method in result.methods]
     lines = [["", "published", *(f"here, {label(result, method)}" for method in methods)]]
     lines.append(["---"] * len(lines[0]))
     shown = FIGURES[result.experiment]
     for figure in shown:
-        ours = [_ours(result, method, figure) for method in methods]
+        ours = [_ours(result, judgement, method, figure) for method in methods]
         lines.append([figure.name, f"{100 * figure.ratio:.0f} % ({figure.source})".replace("-", "−"), *ours])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     sources = ". ".join(f"({key}) {SOURCES[key]}" for key in dict.fromkeys(figure.source for figure in shown))
     return f"{table}\n\n{sources}.\n"
 
 
-def _ours(result: StudyResult, method: str, figure: Figure) -> str:
+def _ours(result: StudyResult, judgement: Judgement, method: str, figure: Figure) -> str:
+    """Where it was judged, the judgement's: its interval is over test examples too."""
+    judged = judgement.method(method)
+    row = judged.row(figure.set_name, figure.metric) if judged and figure.single else None
+    if row is not None:
+        return percent(row.position)
     compare = gain_recovered if figure.single else diversity_ratio
     return percent(compare(result, method, figure.set_name, figure.metric).position)

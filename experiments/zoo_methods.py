@@ -51,17 +51,22 @@ VARIANTS = {
         Method("rank_4_held", "BatchEnsemble, rank 4", _BLUE._replace(marker="H"), _rank_4_held),
         Method(
             "batch_ensemble_16",
-            "BatchEnsemble N(1, 0.5), 16",
+            "BatchEnsemble N(1, 0.5), 16 members",
             _BLUE._replace(marker="8"),
             lambda model, o: batch_ensemble(model, MANY, o.rank, normal(o.init_std)),
         ),
         Method(
             "batch_ensemble_sign_16",
-            "BatchEnsemble ±1, 16",
+            "BatchEnsemble ±1, 16 members",
             _ORANGE._replace(marker="8"),
             lambda model, o: batch_ensemble(model, MANY, o.rank, "random_sign"),
         ),
-        Method("lora_16", "LoRA, 16", _SKY._replace(marker="8"), lambda model, o: lora_ensemble(model, MANY, o.rank)),
+        Method(
+            "lora_16",
+            "LoRA, 16 members",
+            _SKY._replace(marker="8"),
+            lambda model, o: lora_ensemble(model, MANY, o.rank),
+        ),
         Method(
             "adapted",
             "BatchEnsemble of a trained network",
@@ -82,7 +87,7 @@ VARIANTS = {
 TABM = dataclasses.replace(
     VARIANTS["tabm"],
     name="tabm_32",
-    label="BatchEnsemble, TabM's start, 32",
+    label="BatchEnsemble, TabM's start, 32 members",
     build=lambda model, o: _tabm(model, dataclasses.replace(o, members=32)),
 )
 """As its authors have it on tables (arXiv 2410.24210): 32 members, here of rank 1 with biases of their own."""

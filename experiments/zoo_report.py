@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from be_jax.methods import TABLE, Style
 from be_jax.report.columns import percent
 from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
-from be_jax.results import SINGLE_WIDE
 from be_jax.stats import Equivalent
 from experiments import sortable
 from experiments.small_report import SCALE, controls, interval, made, table
@@ -18,20 +17,21 @@ from experiments.small_report import SCALE, controls, interval, made, table
 TITLE = "Which cheap ensemble is an ensemble? Worth against cost"
 
 ENDPOINTS = {
-    "test nll_scaled": "test NLL (temperature-scaled)",
-    "shift nll_scaled": "shift NLL (temperature-scaled)",
-    "ood auroc_epistemic": "OOD AUROC by mutual information",
+    "test nll_scaled": "scaled test NLL",
+    "shift nll_scaled": "scaled shift NLL",
+    "ood auroc_max_probability": "OOD AUROC",
 }
 """By which worth is given, the primary one first."""
 
 FIGURES = ("zoo", "zoo_shift", "zoo_ood")
 
 Cost = Callable[[Mapping[str, Any]], float | None]
+LATENCY: Cost = lambda cost: cost["latency"] and cost["latency"]["median"]  # noqa: E731
 COSTS: Mapping[str, Cost] = {
     "parameters": lambda cost: cost["parameters"],
     "FLOPs of a prediction": lambda cost: cost["prediction"]["flops"],
     "FLOPs of a training step": lambda cost: cost["step"]["flops"],
-    "seconds to predict one example": lambda cost: cost["latency"] and cost["latency"]["median"],
+    "seconds to predict one example": LATENCY,
 }
 """What is paid, of what `experiments.cost` measured; None where nothing was timed."""
 
@@ -115,36 +115,43 @@ def panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> N
 def words_of(record: Mapping[str, Any]) -> str:
     """What a reader must know of figures and table."""
     config = record["config"]
-    words = (
-        f"{record['data']}. Every method has {config['members']} members unless it says otherwise, "
-        f"{len(config['seeds'])} seeds, and the learning rate of the single network. Up "
-        "is better, left is cheaper; **above the green line a "
-        "method is worth more than the deep ensemble that costs as much**. Worth is the number of independent networks "
-        "whose deep ensemble has the same score, between 1 and "
-        f"{2 * config['members']}, with a 95 % interval over seeds, networks and test examples; scores are at a "
-        "temperature fitted on validation data. A hollow mark: undertrained by the study's own rule. Methods of one "
-        "cost stand side by side. FLOPs are XLA's "
-        f"count of a batch of {config['train']['batch_size']} (a step: for each member), seconds are of this machine. "
-        "What starts from a trained network has that network's training to be paid besides."
-    )
-    return f"No verdict: a control failed. {record['failed']}.\n\n{words}" if record["failed"] else words
+    words = [
+        f"{record['data']}. {config['members']} members unless a name says otherwise, {len(config['seeds'])} seeds, "
+        "and the learning rate of the single network. Up is better, left is cheaper; **above the green line a method "
+        "is worth more than the deep ensemble that costs as much**. Worth is the number of independent networks whose "
+        f"deep ensemble has the same score, between 1 and {2 * config['members']}, with a 95 % interval over seeds, "
+        "networks and test examples, not corrected for the number of methods. Scaled: at a temperature fitted on "
+        "validation data. Methods of one cost stand side by side. TabM's start: one random r, the first layer's, and "
+        "ones elsewhere; full-rank masks: every member multiplies its kernels by matrices of its own. FLOPs are XLA's "
+        f"count, of a prediction of {config['train']['batch_size']} examples, and of a training step of all members on "
+        "as many. What starts from a trained network has that network's training to be paid besides."
+    ]
+    if record["undertrained"]:
+        words.append("A hollow mark: undertrained by the study's own rule.")
+    if relative(record, "single", LATENCY) is not None:
+        words.append("Seconds are of this machine.")
+    text = " ".join(words)
+    return f"No verdict: a control failed. {record['failed']}.\n\n{text}" if record["failed"] else text
 
 
 def sentences(record: Mapping[str, Any]) -> list[str]:
-    """By each endpoint the cheap ensemble that is worth most, and at what price; nothing where a control failed."""
-    cheap = [name for name in record["equivalents"] if name != SINGLE_WIDE and name not in record["undertrained"]]
+    """By each endpoint the methods above the line with their whole intervals; nothing where a control failed."""
     said = []
     for endpoint, title in ENDPOINTS.items():
-        worths = {name: found for name in cheap if (found := worth(record, name, endpoint))}
+        judged = [name for name in record["equivalents"] if name not in record["undertrained"]]
+        worths = {name: found for name in judged if (found := worth(record, name, endpoint))}
         if not worths:
             continue
-        best = max(worths, key=lambda name: worths[name].value)
-        paid = relative(record, best, COSTS["FLOPs of a prediction"])
-        said.append(
-            f"Of {len(worths)} cheap ensembles {record['labels'][best]} is worth most by {title}: {worths[best]} "
-            f"independent networks, for {paid:.1f} times a single network's FLOPs of a prediction."
-        )
+        above = {cost: _above(record, worths, COSTS[cost]) for cost in ("parameters", "FLOPs of a prediction")}
+        shown = "; ".join(f"of as many {cost}: {', '.join(names) or 'none'}" for cost, names in above.items())
+        said.append(f"By {title} these of {len(worths)} methods are worth more than the deep ensemble {shown}.")
     return said
+
+
+def _above(record: Mapping[str, Any], worths: Mapping[str, Equivalent], cost: Cost) -> list[str]:
+    """A deep ensemble of n networks costs n times one: methods whose whole interval is above what they cost."""
+    paid = {name: relative(record, name, cost) or math.inf for name in worths}
+    return [f"{record['labels'][name]} ({found})" for name, found in worths.items() if found.lower > paid[name]]
 
 
 HEADS = (
@@ -181,7 +188,8 @@ def to_html(record: Mapping[str, Any]) -> str:
 
 def to_markdown(record: Mapping[str, Any]) -> str:
     """The figures with their words, and a table with a row for each method, the best first."""
-    parts = [f"# {TITLE}", "![worth against cost](zoo.png)", words_of(record)]
+    said = "\n".join(f"- {sentence}" for sentence in sentences(record))
+    parts = [f"# {TITLE}", *([said] if said else []), "![worth against cost](zoo.png)", words_of(record)]
     parts += [table(HEADS, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
     parts += ["![under shift](zoo_shift.png)", "![by OOD AUROC](zoo_ood.png)", f"Controls: {controls(record)}."]
     parts += ["## A method of yours beside these", TAKE_PART, "## How this was made", made(record)]

@@ -73,7 +73,7 @@ def test_a_committed_study_has_its_page_and_figures(finished):
     texts = {path.name: text for path, text in pages.pages()}
     assert set(texts) == {"cifar10_cpu.md", "findings.md", "README.md"}
     page = pages.page("cifar10_cpu")
-    assert "| cAcc % | cNLL | cifar100 (near) AUROC |" in page
+    assert "| cAcc % | cNLL scaled | cNLL | cifar100 (near) AUROC |" in page
     assert "](cifar10_cpu_position.png)" in page
     assert "## Beside published figures" in page
     assert "](cifar10_cpu.md)" in pages.index(["cifar10_cpu"])
@@ -109,7 +109,7 @@ def test_published_figures_stand_beside_ours():
 
     parts = {"single": lambda _: 0.0, "batch_ensemble": lambda figure: figure.ratio, "deep_ensemble": lambda _: 1.0}
     runs = [run_record(method, seed, scores(part)) for method, part in parts.items() for seed in SEEDS]
-    lines = published.markdown(study(runs)).splitlines()
+    lines = published.markdown(study(runs), judge_results(study(runs))).splitlines()
     assert lines[0] == "|  | published | here, BatchEnsemble N(1, 0.5) |"
     assert "| gain, test NLL | 47 % (a) | 47 % [47, 47] |" in lines
     assert "| ratio, fashion_mnist mutual information | 14 % (a) | 14 % [14, 14] |" in lines

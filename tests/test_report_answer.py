@@ -39,7 +39,7 @@ QUIET = 0.004
 )
 def test_answer_says_where_a_method_is(position, expected):
     result = study_at({**POSITIONS, "batch_ensemble": position}, noise=QUIET)
-    (said,) = [sentence for sentence in answer(result) if "BatchEnsemble N(1, 0.5)" in sentence]
+    (said,) = [sentence for sentence in answer(result) if "BatchEnsemble N(1, 0.5) is" in sentence]
     assert said.startswith(
         f"BatchEnsemble N(1, 0.5) is {expected} in test NLL, shift NLL, shift accuracy, test accuracy,"
     )
@@ -76,10 +76,8 @@ def test_inconclusive_says_what_would_decide():
     said = answer(result)[1]
     row = judge_results(result).method("batch_ensemble").row("test", "nll")
     far = round(100 * row.detectable)
-    assert f"would have shown a gain below {50 - far} % or above {50 + far} %".replace("-", "−") in said.replace(
-        "-", "−"
-    )
-    assert f"takes {row.needed['seeds of batch ensemble']} seeds of batch ensemble," in said
+    assert f"tells only gains below {50 - far} % or above {50 + far} % from half".replace("-", "−") in said
+    assert f"takes {row.needed['seeds of batch ensemble']} seeds of BatchEnsemble N(1, 0.5)," in said
 
 
 def judged_by(*intervals, reason=""):
@@ -112,7 +110,7 @@ def test_worse_than_a_single_model_and_near_one_is_not_mixed():
 
 def test_the_next_endpoint_is_named():
     judged, config = judged_by((-0.2, 0.3), (0.2, 1.4), (0.0, 0.1))
-    assert "(1 of 3 endpoints; the next, test accuracy, is open)" in headline("A", judged, config)
+    assert "(1 of 3 endpoints; the next, test accuracy at 80 % [20, 140], is open)" in headline("A", judged, config)
     first, second, *rest = judged.rows
     lacking = dataclasses.replace(second, missing=True)
     judged = dataclasses.replace(judged, rows=(first, lacking, *rest))
@@ -161,7 +159,7 @@ def test_a_failed_control_is_all_that_is_said():
     [
         ({**POSITIONS, "deep_ensemble": 0.0}, SEEDS, "the deep ensemble is not measurably better than a single model"),
         ({**POSITIONS, "deep_ensemble": -1.0}, SEEDS, "the deep ensemble is measurably worse than a single model"),
-        (POSITIONS, (42,), "needs at least 3 of each, got 1 seeds of mc dropout"),
+        (POSITIONS, (42,), "needs at least 3 of each, got 1 seeds of MC dropout"),
     ],
 )
 def test_what_cannot_be_judged_is_inconclusive_for_a_stated_reason(positions, seeds, phrase):
@@ -206,8 +204,8 @@ def test_every_answer_is_whole_sentences(noise, seeds, left_out):
 
 def test_a_pool_and_a_temperature():
     text = answer(cifar_study())
-    assert "gain in test NLL (temperature-scaled)" in text[0]
-    assert any("3 seeds of mc dropout, 8 networks" in sentence for sentence in text)
+    assert "gain in scaled test NLL" in text[0]
+    assert any("3 seeds of MC dropout, 8 networks" in sentence for sentence in text)
 
 
 def test_titles():

@@ -264,7 +264,9 @@ def test_pairs_of_a_pool_are_a_mean_with_a_jackknife_over_networks():
 def test_equivalents_are_those_of_the_curve(networks, samples):
     curve = size_curve(networks, 3)
     found = judge(dataclasses.replace(samples, curve=curve)).method("between").equivalents
-    assert {"test nll_scaled", "test nll", "test brier_scaled", "shift nll_scaled", "ood auroc_epistemic"} == set(found)
+    assert {"test nll_scaled", "test nll", "test brier_scaled", "shift nll_scaled", "ood auroc_max_probability"} == set(
+        found
+    )
     expected = deep_ensemble_equivalent(samples.methods["between"], curve, "test", "nll_scaled")
     assert found["test nll_scaled"] == expected
 

@@ -6,6 +6,7 @@ from be_jax.report.summary import sets_of
 from be_jax.report.words import conditions, control_sentence, headline, judged_on
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, judge_results
+from be_jax.stats.of_results import seeds_factor
 
 
 def answer(result: StudyResult, judgement: Judgement | None = None) -> list[str]:
@@ -31,4 +32,12 @@ def answer(result: StudyResult, judgement: Judgement | None = None) -> list[str]
         opening.append(f"Controls: {controls}.")
     shift = [f"The shift is the mean over {corruptions(result)}."] * ("shift" in sets_of(result))
     told = [*opening, conditions(judgement.config), judged_on(judgement), *shift, *judgement.notes]
-    return [sentence[0].upper() + sentence[1:] for sentence in told]
+    return [sentence[0].upper() + sentence[1:] for sentence in _with_labels(told, result)]
+
+
+def _with_labels(sentences: list[str], result: StudyResult) -> list[str]:
+    """Seeds of a method under its label; the longest names first, for some begin with others."""
+    for method in sorted(result.methods, key=len, reverse=True):
+        called = f"seeds of {label(result, method)}"
+        sentences = [sentence.replace(seeds_factor(method), called) for sentence in sentences]
+    return sentences

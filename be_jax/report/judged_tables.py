@@ -32,7 +32,9 @@ def claims_table(result: StudyResult, judgement: Judgement) -> Table:
         Column(claim, tuple(Cell(_decision(judged, claim)) for judged in judgement.methods)) for claim in STATEMENTS
     )
     meaning = "; ".join(f"{claim}: {statement}" for claim, statement in STATEMENTS.items())
-    return Table("Claims", _names(result, judgement), shown, f"{meaning}, which takes weights to judge. {_PARTLY}")
+    near = f"Near-identical: below {100 * judgement.config.margin:g} % of the way to independent networks."
+    note = f"{meaning}, which takes weights to judge. {near} {_PARTLY}"
+    return Table("Claims", _names(result, judgement), shown, note)
 
 
 def gain_table(result: StudyResult, judgement: Judgement) -> list[Table]:
@@ -45,10 +47,13 @@ def gain_table(result: StudyResult, judgement: Judgement) -> list[Table]:
 def _diversity(result: StudyResult, judgement: Judgement) -> list[Table]:
     functions = [e for e in _endpoints(judgement) if _is_diversity(e)]
     weights = [e for e in _endpoints(judgement) if e.set_name == PARAMETERS]
-    note = "0 % are copies of one network, 100 % independent networks. Roots make what is quadratic linear."
+    note = "0 % are copies of one network, 100 % independent networks."
+    linear = " Roots make what is quadratic in the members' differences linear."
     began = " After ←, the position before training." if _any_start(judgement) else ""
     return [
-        *_table(result, judgement, "Diversity of the members, % of a deep ensemble's", functions, f"{note}{began}"),
+        *_table(
+            result, judgement, "Diversity of the members, % of a deep ensemble's", functions, f"{note}{linear}{began}"
+        ),
         *_table(result, judgement, "Distance of the members' weights, % of a deep ensemble's", weights, note),
     ]
 
@@ -69,8 +74,8 @@ def equivalents_table(result: StudyResult, judgement: Judgement) -> Iterable[Tab
     )
     largest = next(iter(judged[0].equivalents.values())).largest
     note = (
-        f"As many independent networks score alike together, with a 95 % interval, on a scale of 1 to {largest}; <, >: "
-        "beyond an end of it."
+        f"The number of independent networks whose deep ensemble has the same score, between 1 and {largest}, with a "
+        "95 % interval; < 1: worse than one network."
     )
     yield Table("Deep-ensemble equivalent", tuple(label(result, each.name) for each in judged), columns, note)
 

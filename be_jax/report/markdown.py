@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from be_jax.report import columns
 from be_jax.report.benchmark import title_with_set, with_distance
 from be_jax.report.columns import Metric
-from be_jax.report.methods import SINGLE, members_differ
-from be_jax.report.summary import look_up, sets_of, summarise
-from be_jax.report.table import Cell, Column, Table, column, row_names, score_column
+from be_jax.report.summary import has_temperature, sets_of, summarise
+from be_jax.report.table import Cell, Column, Table, row_names, score_column
 from be_jax.report.tables import parameters, seeds_note
 from be_jax.results import StudyResult
 
@@ -18,10 +17,11 @@ def markdown_table(result: StudyResult) -> str:
     Ends with the line that says how to read it. Sets that were not scored have no columns. Of several OOD sets the
     mutual information is not shown: more columns would be hard to read.
     """
-    ood = sets_of(result, "ood/")
+    ood, nll, scaled = sets_of(result, "ood/"), columns.NLL, columns.scaled(columns.NLL)
+    nlls = (scaled, nll) if has_temperature(result) else (nll,)
     shown = [
-        *(_column(result, "test", metric) for metric in (columns.ACCURACY, columns.NLL, columns.ECE)),
-        *(_column(result, "shift", metric) for metric in (columns.ACCURACY, columns.NLL) if "shift" in sets_of(result)),
+        *(_column(result, "test", metric) for metric in (columns.ACCURACY, *nlls, columns.ECE)),
+        *(_column(result, "shift", metric) for metric in (columns.ACCURACY, *nlls) if "shift" in sets_of(result)),
         *(_detection(result, name) for name in ood),
         *(_column(result, name, columns.MUTUAL_INFORMATION) for name in ("test", *ood[: len(ood) == 1])),
         Column("parameters", tuple(Cell(parameters(result, method)) for method in result.methods)),
@@ -29,9 +29,7 @@ def markdown_table(result: StudyResult) -> str:
     header = ["method", *(each.title for each in shown)]
     rows = [[name, *(_cell(each.cells[i]) for each in shown)] for i, name in enumerate(row_names(result))]
     rule = ["---", *("---:" for _ in shown)]
-    note = seeds_note(result)
-    if ood and SINGLE in result.methods:
-        note += " AUROC is by mutual information; \\* by maximum probability, where members do not differ."
+    note = seeds_note(result) + (" AUROC is by maximum probability." if ood else "")
     return "\n".join([*("| " + " | ".join(line) + " |" for line in (header, rule, *rows)), "", note, ""])
 
 
@@ -41,18 +39,8 @@ def _column(result: StudyResult, set_name: str, metric: Metric) -> Column:
 
 
 def _detection(result: StudyResult, set_name: str) -> Column:
-    """AUROC by mutual information; by maximum probability where members cannot differ."""
-    summary, auroc, of_single = summarise(result), columns.AUROC_EPISTEMIC, columns.AUROC_MAX_PROBABILITY
-    estimates = [
-        look_up(summary, method, set_name, auroc.key if members_differ(method) else of_single.key)
-        for method in result.methods
-    ]
-    cells = column(auroc, estimates).cells
-    starred = [
-        cell._replace(text=cell.text + r" \*") if e.n and not members_differ(m) else cell
-        for m, cell, e in zip(result.methods, cells, estimates, strict=True)
-    ]
-    return Column(f"{with_distance(result, set_name)} AUROC", tuple(starred))
+    found = score_column(result, summarise(result), set_name, columns.AUROC_MAX_PROBABILITY)
+    return found._replace(title=f"{with_distance(result, set_name)} AUROC")
 
 
 def _cell(cell: Cell) -> str:

@@ -52,8 +52,9 @@ def measure(metric: str) -> str:
 
 
 def short_title(endpoint: Endpoint) -> str:
-    """Without what is said elsewhere: such as "test NLL"."""
-    return endpoint_title(endpoint._replace(metric=endpoint.metric.removesuffix("_scaled")))
+    """As in a sentence: such as "scaled test NLL"."""
+    metric = endpoint.metric.removesuffix("_scaled")
+    return ("scaled " if metric != endpoint.metric else "") + endpoint_title(endpoint._replace(metric=metric))
 
 
 def endpoint_title(endpoint: Endpoint) -> str:
@@ -92,7 +93,7 @@ def recovery(row: Row) -> str:
     """What a method recovers of the deep ensemble's gain, by one endpoint."""
     if not row.position.pieces:
         return row.reason
-    text = f"it recovers {percent(row.position)} of the deep ensemble's gain in {endpoint_title(row.endpoint)}"
+    text = f"it recovers {percent(row.position)} of the deep ensemble's gain in {short_title(row.endpoint)}"
     return text if row.position.bounded else f"{text}; {row.reason}"
 
 
@@ -103,8 +104,11 @@ def how_far(judged: MethodJudgement, verdict: Verdict) -> str:
         return f"all {count} endpoints"
     following = verdict.stated[reached].endpoint
     row = judged.row(*following)
-    why = "was not measured" if row is not None and row.missing else "is open"
-    return f"{reached} of {count} endpoints; the next, {short_title(following)}, {why}"
+    title = short_title(following)
+    if row is None or row.missing:
+        return f"{reached} of {count} endpoints; the next, {title}, was not measured"
+    shown = f" at {percent(row.position)}," if row.position.pieces else ","
+    return f"{reached} of {count} endpoints; the next, {title}{shown} is open"
 
 
 def _open(row: Row) -> str:
@@ -115,9 +119,8 @@ def _open(row: Row) -> str:
     if row.detectable < 1:
         far = round(100 * row.detectable)
         told = (
-            f"; this study would have shown a gain below {50 - far} % or above {50 + far} % (with 80 % power)".replace(
-                "-", "−"
-            )
+            f"; with 80 % power this study tells only gains below {50 - far} % or above {50 + far} % from half of a "
+            "deep ensemble's".replace("-", "−")
         )
     return f"{told}; to tell a single model from a deep ensemble takes {units_needed(row)}"
 
@@ -173,8 +176,8 @@ def conditions(config: JudgeConfig) -> str:
     order = ", ".join(endpoint_title(endpoint) for endpoint in config.quality)
     return (
         f"In brackets {100 * config.confidence:g} % intervals: every value that the test does not reject. Endpoints "
-        f"are tested in this order, each at {100 * config.level:g} %, until one shows nothing: {order}. Nearer to: the "
-        f"whole interval is on one side of 50 %; equivalent to: within {100 * config.margin:g} points of 0 % or 100 %. "
+        f"are tested in this order, each at {100 * config.level:g} %, until one is open: {order}. Nearer to: the whole "
+        f"interval is on one side of 50 %; equivalent to: within {100 * config.margin:g} points of 0 % or 100 %. "
         f"The probability of a false statement is at most {100 * config.level:g} % for each strength of statement."
     )
 

@@ -27,7 +27,7 @@ SCALES = (
     Endpoint("test", "nll"),
     Endpoint("test", "brier_scaled"),
     Endpoint("shift", "nll_scaled"),
-    Endpoint(OOD, "auroc_epistemic"),
+    Endpoint(OOD, "auroc_max_probability"),
 )
 """The scores by which equivalents are given; of predictions without a temperature the raw ones."""
 
@@ -52,8 +52,14 @@ class Equivalent:
     beyond: str = ""
 
     def __str__(self) -> str:
-        interval = "" if math.isnan(self.lower) else f" [{self.lower:.1f}, {self.upper:.1f}]"
-        return f"{self.beyond}{' ' if self.beyond else ''}{self.value:.1f}{interval}"
+        """Such as "1.4 [< 1, 2.0]"; "< 1" where the whole interval is cut at that end."""
+        value = {"<": "< 1", ">": f"> {self.largest}"}.get(self.beyond, f"{self.value:.1f}")
+        if math.isnan(self.lower) or (self.beyond and self.lower == self.upper):
+            return value
+        return f"{value} [{self._end(self.lower)}, {self._end(self.upper)}]"
+
+    def _end(self, size: float) -> str:
+        return "< 1" if size <= 1 else f"> {self.largest}" if size >= self.largest else f"{size:.1f}"
 
 
 def size_curve(
