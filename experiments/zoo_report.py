@@ -39,8 +39,8 @@ SIZES = (1, 2, 4, 8)
 """Of the deep ensembles on the line."""
 
 
-BESIDE = 1.07
-"""By how much apart methods of one cost stand, so that each is seen."""
+BESIDE = 1.03
+"""By how much apart marks of one cost stand, so that each is seen."""
 
 
 def relative(record: Mapping[str, Any], name: str, cost: Cost) -> float | None:
@@ -65,7 +65,7 @@ def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
 
 def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
     costs = {title: cost for title, cost in COSTS.items() if relative(record, "single", cost) is not None}
-    figure = new_figure(6.8)
+    figure = new_figure(7.4)
     panels = figure.subplots(2, 2, sharey=True)
     for axes, (title, cost) in zip(panels.flat, costs.items(), strict=False):
         panel(axes, record, endpoint, cost)
@@ -75,7 +75,7 @@ def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
     for axes in panels.flat[len(costs) :]:
         axes.set_axis_off()
     handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4, fontsize=FONT_SIZE - 1, frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=FONT_SIZE - 1, frameon=False)
     return figure
 
 
@@ -90,9 +90,9 @@ def panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> N
         style, found, x = Style(**fields), worth(record, name, endpoint), relative(record, name, cost)
         if name == "single" or found is None or x is None:
             continue
-        while any(abs(math.log(x / other)) < math.log(BESIDE) for other in taken):
-            x *= BESIDE
+        alike = [other for other in taken if abs(math.log(x / other)) < 0.01]
         taken.append(x)
+        x *= BESIDE ** ((len(alike) + 1) // 2 * (-1) ** len(alike))
         low, high = (end if end == end else found.value for end in (found.lower, found.upper))
         axes.plot([x, x], [low, high], color=style.colour, linewidth=1)
         filled = name not in record["undertrained"]
