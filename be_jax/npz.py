@@ -22,7 +22,7 @@ class NpzError(OSError):
 
 
 class Npz(Mapping[str, np.ndarray]):
-    """The arrays of an archive by name, each read anew when it is asked for.
+    """The arrays of an archive by name, each read anew when it is asked for; it keeps the file open, for one process.
 
     Raises:
       NpzError: at once, or at the array: the file is missing, damaged or of another kind. It is left as it was.

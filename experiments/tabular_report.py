@@ -66,7 +66,7 @@ def _worth_against_cost(record: Mapping[str, Any]) -> Figure:
         tidy(axes, title=each["dataset"], x=f"{PAID}, x single", y=WORTH[endpoint])
     for axes in panels.flat[len(tables) :]:
         axes.set_axis_off()
-    handles, labels = panels.flat[0].get_legend_handles_labels()
+    handles, labels = max((axes.get_legend_handles_labels() for axes in panels.flat), key=lambda found: len(found[1]))
     figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=FONT_SIZE - 1, frameon=False)
     return figure
 
@@ -95,8 +95,9 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     )
     checked = "\n".join(f"- {each['data']}. {controls(each)}" for each in record["tables"])
     bought = (
-        "Worth is the number of networks whose deep ensemble has the same score, between 1 and 8. **Above the green "
-        "line a method is worth more than the deep ensemble that costs as much.**"
+        "Worth is the number of networks whose deep ensemble has the same score, between 1 and "
+        f"{2 * config['members']}. **Above the green line a method is worth more than the deep ensemble that costs as "
+        "much.**"
     )
     parts = ["# Tables: does a BatchEnsemble match a deep ensemble?", words, "![tables](tabular.png)"]
     parts += [bought, "![worth against cost](tabular_worth.png)"]

@@ -123,8 +123,9 @@ def words_of(record: Mapping[str, Any]) -> str:
         "networks and test examples, not corrected for the number of methods. Scaled: at a temperature fitted on "
         "validation data. Methods of one cost stand side by side. TabM's start: one random r, the first layer's, and "
         "ones elsewhere; full-rank masks: every member multiplies its kernels by matrices of its own. FLOPs are XLA's "
-        f"count, of a prediction of {config['train']['batch_size']} examples, and of a training step of all members on "
-        "as many. What starts from a trained network has that network's training to be paid besides."
+        f"count for a GPU, of a prediction of {config['train']['batch_size']} examples, and of a training step of all "
+        "members on as many; on a CPU rank 4 takes no more than rank 1. What starts from a trained network has that "
+        "network's training to be paid besides."
     ]
     if record["undertrained"]:
         words.append("A hollow mark: undertrained by the study's own rule.")
@@ -151,7 +152,7 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
 def _above(record: Mapping[str, Any], worths: Mapping[str, Equivalent], cost: Cost) -> list[str]:
     """A deep ensemble of n networks costs n times one: methods whose whole interval is above what they cost."""
     paid = {name: relative(record, name, cost) or math.inf for name in worths}
-    return [f"{record['labels'][name]} ({found})" for name, found in worths.items() if found.lower > paid[name]]
+    return [f"{record['labels'][name]} ({found})" for name, found in worths.items() if found.lower > max(1, paid[name])]
 
 
 HEADS = (

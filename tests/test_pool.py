@@ -47,6 +47,9 @@ def test_size_1_has_the_mean_and_standard_error_of_the_networks():
     each = np.array([score_predictions(member)["test"]["nll"] for member in members])
     assert score.mean == pytest.approx(each.mean())
     assert score.standard_error == pytest.approx(each.std(ddof=1) / math.sqrt(5))
+    assert (
+        pool.over_subsets([score_predictions(member) for member in members], pool.subsets(5, 1))["test"]["nll"] == score
+    )
 
 
 def test_scores_are_means_over_ensembles():

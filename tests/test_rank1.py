@@ -1,5 +1,7 @@
 """The rank-1 mathematics: equal to the effective kernel, and to the plain layer where r = s = 1."""
 
+from functools import partial
+
 import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from be_jax.nn import rank1
+from be_jax.nn.dot import Dot
 
 
 def draw(seed, *shapes):
@@ -60,6 +63,48 @@ def test_gradients_equal_those_through_the_effective_kernel(examples, rank):
     through = gradients(lambda x, kernel, r, s: x @ rank1.effective_kernel(kernel, r, s))
     for a, b in zip(direct, through, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def formed_and_factored(rank, *shapes):
+    """`product` of a batch that is larger than the kernel, and the same without forming it."""
+    *batch, inputs, outputs = shapes
+    x, kernel, r, s = draw(5, (*batch, *inputs), (*inputs, *outputs), (rank, *inputs), (rank, *outputs))
+    first, last = tuple(range(len(inputs))), tuple(range(len(batch), len(batch) + len(inputs)))
+    dot = Dot(jax.lax.dot_general, ((last, first), ((), ())))
+    formed = partial(rank1.product, dot)
+    return formed, partial(rank1._factored, dot), (x, kernel, r, s)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_both_orders_agree_for_several_axes_and_second_derivatives(rank):
+    formed, factored, args = formed_and_factored(rank, 4, 9, (2, 3), (3, 2))
+    np.testing.assert_allclose(formed(*args), factored(*args), rtol=1e-4, atol=1e-5)
+    x, kernel, r, s = args
+
+    def curvature(order):
+        return jax.hessian(lambda r: jnp.sin(order(x, kernel, r, s)).sum())(r)
+
+    np.testing.assert_allclose(curvature(formed), curvature(factored), rtol=1e-3, atol=1e-3)
+
+
+def test_both_orders_agree_in_bfloat16():
+    formed, factored, args = formed_and_factored(2, 40, (6,), (5,))
+    args = [a.astype(jnp.bfloat16) for a in args]
+    y = formed(*args)
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_allclose(*(np.float32(order(*args)) for order in (formed, factored)), rtol=0.1, atol=0.3)
+
+
+def test_integers_are_inputs_and_nothing_is_compiled_twice(caplog):
+    x, kernel, r, s = jnp.arange(60).reshape(20, 3), *draw(4, (3, 5), (1, 3), (1, 5))
+
+    def gradient():
+        return jax.grad(lambda r: rank1.dense(x, kernel, r, s).sum())(r)
+
+    expected = gradient()
+    with jax.log_compiles():
+        np.testing.assert_allclose(gradient(), expected)
+    assert "Compiling" not in caplog.text
 
 
 def test_a_batch_of_unknown_size():

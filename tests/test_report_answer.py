@@ -53,6 +53,13 @@ def test_every_method_has_one_sentence_references_last():
     assert said[4].startswith("Controls: identical members: not run (no ensemble of identical members was trained)")
 
 
+def test_seeds_are_those_of_methods_as_they_are_called():
+    said = answer(study_at({**POSITIONS, "single_wide": 0.1}, noise=QUIET))
+    (judged,) = [sentence for sentence in said if "Judged on" in sentence]
+    assert "seeds of single network of equal cost" in judged
+    assert "seeds of BatchEnsemble ±1" in judged
+
+
 def test_a_method_is_named_by_how_it_was_drawn():
     result = study_at(POSITIONS)
     assert any("BatchEnsemble N(1, 0.1)" in s for s in answer(study(list(result.runs), init_std=0.1)))

@@ -5,14 +5,31 @@ a BatchEnsemble of the study's MLP takes 1.2 times as long, jaxlib 0.12); a barr
 keep XLA's own form.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 from jax import lax
 
-Dot = Callable[[jax.Array, jax.Array], jax.Array]
-"""A product of an input and a kernel, over the input's last axes and the kernel's first."""
+
+class Dot(NamedTuple):
+    """A product of an input and a kernel, over the input's last axes and the kernel's first.
+
+    Two are equal where they compute the same, so that what is compiled for one is found again.
+    """
+
+    multiply: Callable[..., jax.Array]
+    dimension_numbers: Any
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def of(cls, multiply: Callable[..., jax.Array], dimension_numbers: Any, options: Mapping[str, Any]) -> "Dot":
+        """The product as `lax.dot_general` is called."""
+        axes = tuple(tuple(tuple(each) for each in pair) for pair in dimension_numbers)
+        return cls(multiply, axes, tuple(options.items()))
+
+    def __call__(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return self.multiply(x, kernel, self.dimension_numbers, **dict(self.options))
 
 
 @jax.custom_jvp

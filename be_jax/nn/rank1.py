@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from be_jax.nn.conv import Padding, conv2d
-from be_jax.nn.dot import Dot, matmul
+from be_jax.nn.dot import Dot, dot_general
 
 
 def dense(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
@@ -40,7 +40,9 @@ def dense(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Ar
     """
     r, s = _as_rank_k(kernel, r, s, kernel_ndim=2)
     _check_features(x, kernel)
-    return product(matmul, x, kernel, r, s)
+    dtype = jnp.result_type(x, kernel, r, s)
+    dot = Dot(dot_general, (((x.ndim - 1,), (0,)), ((), ())))
+    return product(dot, *(array.astype(dtype) for array in (x, kernel, r, s)))
 
 
 def conv(
@@ -117,13 +119,15 @@ def effective_kernel(kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array
     return kernel * mask.reshape((1,) * places + mask.shape)
 
 
+@partial(jax.jit, static_argnums=0, inline=True)
 def product(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
     """`dot(x, kernel * sum_k outer(r_k, s_k))` for one member, which forms that matrix on CPU where it is small.
 
-    With b examples, i inputs and o outputs, `x * r` and `y * s` have `k b (i + o)` numbers, and the matrix `i o`. Where
-    it has fewer it is formed on CPU: it multiplies once for k times, and the gradients of r and s come from that of a
-    matrix, for which none of `x` is needed. A training step of the study's MLP then takes 0.87 of the time, and 0.35
-    for k = 4. Other platforms, where this was not measured, keep one product with the kernel that all members share.
+    With b examples, i inputs and o outputs, `x * r` and `y * s` have `b (i + o)` numbers for each of the k terms, and
+    the matrix has `i o`. Where it has fewer it is formed on CPU: it multiplies once for k times, and the gradients of r
+    and s come from that of a matrix, for which none of `x` is needed. A training step of the study's MLP then takes
+    0.87 of the time, and 0.35 for k = 4. Other platforms, where this was not measured, keep one product with the kernel
+    that all members share.
 
     Args:
       dot: a product over the last axes of an input and the first of a kernel.
@@ -132,22 +136,25 @@ def product(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Arra
       r: `[k, *inputs]`.
       s: `[k, *outputs]`.
     """
-
-    @partial(jax.checkpoint, prevent_cse=False)  # else what it keeps for its gradient is in all platforms' programs
-    def formed(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
-        return dot(x, effective_kernel(kernel, r, s))
-
-    def factored(x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
-        def term(r: jax.Array, s: jax.Array) -> jax.Array:
-            return scale(dot(scale(x, r), kernel), s)
-
-        return term(r[0], s[0]) if rank == 1 else jax.vmap(term)(r, s).sum(0)
-
-    (rank, *inputs), outputs, batch = r.shape, s.shape[1:], x.shape[: x.ndim - r.ndim + 1]
+    inputs, outputs, batch = r.shape[1:], s.shape[1:], x.shape[: x.ndim - r.ndim + 1]
     i, o, is_known = math.prod(inputs), math.prod(outputs), all(isinstance(size, int) for size in batch)
     if not is_known or math.prod(batch) * (i + o) <= i * o:
-        return factored(x, kernel, r, s)
+        return _factored(dot, x, kernel, r, s)
+    formed, factored = partial(_formed, dot), partial(_factored, dot)
     return lax.platform_dependent(x, kernel, r, s, cpu=formed, default=factored)
+
+
+@partial(jax.checkpoint, static_argnums=0, prevent_cse=False)
+def _formed(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
+    """Under `checkpoint`, for else what it keeps for its gradient would be in the programs of all platforms."""
+    return dot(x, effective_kernel(kernel, r, s))
+
+
+def _factored(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
+    def term(r: jax.Array, s: jax.Array) -> jax.Array:
+        return scale(dot(scale(x, r), kernel), s)
+
+    return term(r[0], s[0]) if r.shape[0] == 1 else jax.vmap(term)(r, s).sum(0)
 
 
 def modulate(layer: Callable[[jax.Array], jax.Array], x: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:

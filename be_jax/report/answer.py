@@ -1,5 +1,7 @@
 """The answer of a study: a sentence for each method, and what has to be known to read it."""
 
+import re
+
 from be_jax.report.benchmark import corruptions
 from be_jax.report.methods import label
 from be_jax.report.summary import sets_of
@@ -37,7 +39,6 @@ def answer(result: StudyResult, judgement: Judgement | None = None) -> list[str]
 
 def _with_labels(sentences: list[str], result: StudyResult) -> list[str]:
     """Seeds of a method under its label; the longest names first, for some begin with others."""
-    for method in sorted(result.methods, key=len, reverse=True):
-        called = f"seeds of {label(result, method)}"
-        sentences = [sentence.replace(seeds_factor(method), called) for sentence in sentences]
-    return sentences
+    called = {seeds_factor(method): f"seeds of {label(result, method)}" for method in result.methods}
+    factors = re.compile("|".join(map(re.escape, sorted(called, key=len, reverse=True))))
+    return [factors.sub(lambda match: called[match[0]], sentence) for sentence in sentences]

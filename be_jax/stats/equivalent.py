@@ -52,9 +52,9 @@ class Equivalent:
     beyond: str = ""
 
     def __str__(self) -> str:
-        """Such as "1.4 [< 1, 2.0]"; "< 1" where the whole interval is cut at that end."""
+        """Such as "1.4 [< 1, 2.0]"; the value alone where the whole interval is cut at one end."""
         value = {"<": "< 1", ">": f"> {self.largest}"}.get(self.beyond, f"{self.value:.1f}")
-        if math.isnan(self.lower) or (self.beyond and self.lower == self.upper):
+        if math.isnan(self.lower) or self.lower == self.upper:
             return value
         return f"{value} [{self._end(self.lower)}, {self._end(self.upper)}]"
 
