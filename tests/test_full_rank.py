@@ -1,5 +1,6 @@
 """Full-rank masks: rank 1 is a special case, ones are a plain network, members differ and share their kernels."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -47,3 +48,19 @@ def test_members_share_kernels_and_differ_in_masks():
 def test_convolutions_are_refused():
     with pytest.raises(ValueError, match="full_rank is for models of dense layers"):
         full_rank(models.LeNet(), M).init(KEY, jnp.zeros((1, 28, 28, 1)))
+
+
+def doubled(*args, **kwargs):
+    return 2 * jax.lax.dot_general(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "field", [{"dot_general": doubled}, {"dot_general_cls": lambda: doubled}], ids=["function", "class"]
+)
+def test_how_the_user_multiplies_is_kept(field):
+    layer, x = nn.Dense(3, **field), jnp.ones((2, 4))
+    for build in (lambda model: be_jax.full_rank(model, 2, init="ones"), lambda model: be_jax.batch_ensemble(model, 2)):
+        ensemble = build(layer)
+        variables = ensemble.init(KEY, x)
+        plain = layer.apply(ensemble.member(variables, 1), x)
+        np.testing.assert_allclose(ensemble.apply(variables, x)[1], plain, rtol=1e-5)

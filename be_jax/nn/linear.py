@@ -96,13 +96,15 @@ class Linear:
     def run_as(self, product: Callable[[Dot, jax.Array, jax.Array], jax.Array], x: jax.Array) -> jax.Array:
         """The dense layer without its bias, which computes `product(dot, x, kernel)` for `dot(x, kernel)`."""
         module: Any = self.call.module
-        multiply = module.dot_general_cls() if module.dot_general_cls else module.dot_general or dot_general
+        own_class = getattr(module, "dot_general_cls", None)  # which not all nnx layers have
+        multiply = own_class() if own_class else module.dot_general or dot_general
 
         def changed(x: jax.Array, kernel: jax.Array, dimension_numbers: Any, **options: Any) -> jax.Array:
             return product(Dot.of(multiply, dimension_numbers, options), x, kernel)
 
         self.make_parameters()
-        return self.run(x, dot_general=changed, dot_general_cls=None, use_bias=False)
+        fields = {"dot_general": changed} | ({"dot_general_cls": None} if own_class else {})
+        return self.run(x, **fields, use_bias=False)
 
     def bias(self) -> jax.Array | None:
         """The layer's own bias `[*outputs]`, if it has one."""
