@@ -17,7 +17,7 @@ import be_jax.judge
 from be_jax.config import ConfigError
 from be_jax.judge import Config, judge_folder, main
 from be_jax.pool import score_pool
-from be_jax.report.words import endpoint_title, headline
+from be_jax.report.words import endpoint_title, recovery
 from be_jax.results import PoolRecord, StudyResult
 from be_jax.runs import seed_folder
 from be_jax.scores import score_predictions
@@ -251,7 +251,7 @@ def test_command_line(pooled, tmp_path, monkeypatch, capsys):
     assert judged.config == JudgeConfig(margin=0.2)
     assert judged.about["judged"]["command"].startswith("python -m be_jax.judge")
     for each in judged.methods:
-        assert headline("", each, judged.config)[-40:] in printed
+        assert recovery(each.row(*judged.config.primary)) in printed
     page = (pooled / "report.html").read_text(encoding="utf-8")
     assert page.index("Controls: identical members: passed") < page.index("<h2>Tables")
     assert endpoint_title(judged.config.primary) in page
