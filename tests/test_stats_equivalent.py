@@ -6,7 +6,8 @@ from stats_fakes import runs, world
 
 from be_jax import metrics
 from be_jax.stats import deep_ensemble_equivalent, networks_of, of_seeds, score_run, size_curve
-from be_jax.stats.equivalent import Equivalent
+from be_jax.stats.config import Endpoint
+from be_jax.stats.equivalent import Equivalent, is_scale
 
 SCORES = (("test", "nll_scaled"), ("test", "brier_scaled"), ("shift", "nll_scaled"), ("ood", "auroc_max_probability"))
 
@@ -105,3 +106,8 @@ def test_a_pool_that_is_no_scale_is_refused(examples):
 
 def test_it_reads_as_a_number_with_its_interval():
     assert str(Equivalent(1.26, 1.0, 1.84, 7)) == "1.3 [< 1, 1.8]"
+
+
+def test_raw_scores_are_scales_where_the_scaled_are():
+    shown = [("test", "nll_scaled"), ("test", "brier"), ("shift", "nll"), ("ood", "auroc_epistemic"), ("test", "ece")]
+    assert [is_scale(Endpoint(*place)) for place in shown] == [True, True, True, False, False]

@@ -151,10 +151,10 @@ def _formed(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Arra
 
 
 def _factored(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
-    def term(r: jax.Array, s: jax.Array) -> jax.Array:
-        return scale(dot(scale(x, r), kernel), s)
+    def layer(x: jax.Array) -> jax.Array:
+        return dot(x, kernel)
 
-    return term(r[0], s[0]) if r.shape[0] == 1 else jax.vmap(term)(r, s).sum(0)
+    return modulate(layer if r.shape[0] == 1 else jax.vmap(layer), x, r, s)
 
 
 def modulate(layer: Callable[[jax.Array], jax.Array], x: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:

@@ -9,7 +9,7 @@ from be_jax.report.words import table_title
 from be_jax.results import StudyResult
 from be_jax.stats import STATEMENTS, Endpoint, Judgement, MethodJudgement
 from be_jax.stats.config import PARAMETERS, ROOT
-from be_jax.stats.equivalent import SCALES
+from be_jax.stats.equivalent import is_scale
 from be_jax.stats.judge import FURTHER_DIVERSITY
 
 _PARTLY = (
@@ -67,7 +67,7 @@ def equivalents_table(result: StudyResult, judgement: Judgement) -> Iterable[Tab
     kept_back = ("undertrained", "control failed")
     judged = [e for e in judgement.methods if e.equivalents and e.verdicts[0].decision not in kept_back]
     found = dict.fromkeys(place for each in judged for place in each.equivalents)
-    places = [place for place in found if Endpoint(*place.split(" ")) in SCALES]  # older ones had others
+    places = [place for place in found if is_scale(Endpoint(*place.split(" ")))]  # older judgements have others
     if not places:
         return
     columns = tuple(

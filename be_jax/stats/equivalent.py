@@ -101,6 +101,11 @@ def networks_of(deep_ensembles: Sequence[Predictions]) -> list[dict[str, np.ndar
     ]
 
 
+def is_scale(endpoint: Endpoint) -> bool:
+    """Whether it is one of `SCALES`, or the raw score of one."""
+    return endpoint in SCALES or endpoint._replace(metric=f"{endpoint.metric}_scaled") in SCALES
+
+
 def equivalents(method: Sample, curve: Mapping[int, Sample], by: Sequence[Endpoint] = SCALES) -> dict[str, Equivalent]:
     """`{"<set> <metric>": Equivalent}` by all scores `by` that both have."""
     samples = [method, *curve.values()]
