@@ -119,7 +119,7 @@ def effective_kernel(kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array
     return kernel * mask.reshape((1,) * places + mask.shape)
 
 
-@partial(jax.jit, static_argnums=0, inline=True)
+@partial(jax.jit, static_argnums=0)
 def product(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
     """`dot(x, kernel * sum_k outer(r_k, s_k))` for one member, which forms that matrix on CPU where it is small.
 
