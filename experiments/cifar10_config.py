@@ -84,7 +84,7 @@ CPU = Config(
     network="resnet8_half",
     dtype="float32",
     train=dataclasses.replace(PUBLISHED, learning_rate=0.1),
-    train_size=9_000,
+    train_size=4_000,
     validation_size=2000,
     shift="generated",
     shift_size=500,

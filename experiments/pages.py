@@ -54,7 +54,7 @@ TITLES = {
     "mnist_embedded": "A sample of MNIST: 4,000 training images",
     "mnist_full": "All of MNIST: 55,000 training images",
     "mnist_published": "All of MNIST by the published protocol, confounds and all",
-    "cifar10_cpu": "CIFAR-10: ResNet-8, 9,000 training images",
+    "cifar10_cpu": "CIFAR-10: ResNet-8, 4,000 training images",
     "mnist_gru": "A recurrent network on rows of MNIST: 4,000 training images",
     "mnist_vit": "A vision transformer on MNIST: 4,000 training images",
     "ablation": "Ablation on 4,000 images of MNIST: one switch at a time",
