@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from be_jax.nn import rank1
+from be_jax.nn.conv import conv2d
 from be_jax.nn.dot import Dot
 
 
@@ -63,6 +64,26 @@ def test_gradients_equal_those_through_the_effective_kernel(examples, rank):
     through = gradients(lambda x, kernel, r, s: x @ rank1.effective_kernel(kernel, r, s))
     for a, b in zip(direct, through, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_of_one_input_channel_the_layer_is_given_the_images_themselves(rank):
+    x, kernel, r, s = draw(6, (2, 8, 8, 1), (3, 3, 1, 5), (rank, 1), (rank, 5))
+    seen = []
+
+    def layer(x):
+        seen.append(x)
+        return conv2d(x, kernel)
+
+    def loss(r, s):
+        return jnp.sin(rank1.modulate(layer, x, r, s)).sum()
+
+    def through(r, s):
+        return jnp.sin(conv2d(x, rank1.effective_kernel(kernel, r, s))).sum()
+
+    for a, b in zip(*(jax.grad(each, argnums=(0, 1))(r, s) for each in (loss, through)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    assert [each is x for each in seen] == [True]  # so that the gradient of r takes none of them
 
 
 def formed_and_factored(rank, *shapes):
