@@ -21,7 +21,7 @@ import tyro
 
 from be_jax import methods
 from be_jax.config import check
-from be_jax.study import Planned
+from be_jax.study import Planned, Study
 from experiments import ablation, command_line, phase_report, small
 from experiments.common import check_chosen, use_compilation_cache
 
@@ -59,22 +59,22 @@ def planned(config: small.Config, name: str) -> Planned:
     return ablation.setting(config, name) if name in ablation.SETTINGS else small.planned(config, name)
 
 
+def make_study(config: Config, size: int) -> Study:
+    """The study of one training size: its controls, and the methods."""
+    data = small.repeated(small.load(config, size), config.epoch_images)
+    methods = tuple(planned(config, name) for name in ("single", "copies", *config.methods))
+    folder, not_part = config.folder / f"size_{size}", (*small.NOT_PART, "sizes", "methods")
+    return small.study("phase", config, folder, data, methods, not_part)
+
+
 def run(config: Config) -> dict[str, Any]:
     """The record: at every size where each method stands between a single network and a deep ensemble."""
-    names, sizes = ("single", "copies", *config.methods), []
+    sizes = []
     for size in config.sizes:
-        data = small.repeated(small.load(config, size), config.epoch_images)
-        study = small.study(
-            "phase",
-            config,
-            config.folder / f"size_{size}",
-            data,
-            tuple(planned(config, name) for name in names),
-            (*small.NOT_PART, "sizes", "methods"),
-        )
+        study = make_study(config, size)
         _, judgement = small.judged(study, "experiments.phase")
         sizes.append({"size": size, **small.told(judgement)})
-    return small.record("phase", config, data.describe(), sizes=sizes)
+    return small.record("phase", config, study.data.describe(), sizes=sizes)
 
 
 def main() -> None:

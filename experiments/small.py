@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from be_jax import methods, models
 from be_jax.config import TrainConfig, check
 from be_jax.data import Examples, StudyData, subset
-from be_jax.files import replacing, write_atomically
+from be_jax.files import replacing, seed_folder, write_atomically
 from be_jax.results import StudyResult
 from be_jax.run import conclude
 from be_jax.stats import Endpoint, JudgeConfig, Judgement, MethodJudgement
@@ -140,7 +140,7 @@ def study(
 
 
 def finished(study: Study) -> StudyResult | None:
-    """The result in the study's folder, where it has every run.
+    """The result in the study's folder, where it has every run and none of their folders was taken away.
 
     Raises:
       RunError: the folder holds other runs.
@@ -151,7 +151,8 @@ def finished(study: Study) -> StudyResult | None:
         return None
     result = StudyResult.load(path)
     wanted = {(method.name, seed) for method in study.methods for seed in method.seeds}
-    return result if {(run.method, run.seed) for run in result.runs} == wanted else None
+    there = all(seed_folder(study.folder / name, seed).exists() for name, seed in wanted)
+    return result if there and {(run.method, run.seed) for run in result.runs} == wanted else None
 
 
 def judged(study: Study, module: str) -> tuple[StudyResult, Judgement]:

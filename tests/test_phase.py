@@ -58,6 +58,14 @@ def test_a_finished_cell_is_not_trained_again(outcome, monkeypatch):
     assert phase.run(config)["sizes"] == record["sizes"]
 
 
+def test_a_cell_from_which_a_method_was_taken_away_is_not_finished(outcome):
+    study = phase.make_study(outcome[0], 50)
+    assert small.finished(study) is not None
+    study.folder.joinpath("copies").rename(study.folder / "elsewhere")
+    assert small.finished(study) is None
+    study.folder.joinpath("elsewhere").rename(study.folder / "copies")
+
+
 def test_a_cell_with_more_seeds_is(outcome, monkeypatch):
     config, _ = outcome
     asked: list[Study] = []
