@@ -83,7 +83,7 @@ CPU = Config(
     pool_size=12,
     network="resnet8_half",
     dtype="float32",
-    train=dataclasses.replace(PUBLISHED, learning_rate=0.1),
+    train=dataclasses.replace(PUBLISHED, batch_size=32),
     train_size=4_000,
     validation_size=2000,
     shift="generated",

@@ -49,7 +49,7 @@ class Config:
     data_dir: Path | None = None
     out: Path | None = None
     methods: tuple[str, ...] = tuple(name for name in METHODS if name != "copies")
-    rates: tuple[float, ...] = (0.05, 0.1, 0.2)
+    rates: tuple[float, ...] = (0.025, 0.05, 0.1)
     shorten: int = 3
 
     def __post_init__(self) -> None:
