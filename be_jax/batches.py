@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from be_jax.config import TrainConfig
+from be_jax.nn.threefry import in_one_pass
 
 
 def epoch_order(key: jax.Array, num_examples: int, steps: int, members: int, config: TrainConfig) -> jax.Array:
@@ -11,7 +12,7 @@ def epoch_order(key: jax.Array, num_examples: int, steps: int, members: int, con
 
     Every epoch is the start of a fresh permutation; what `steps` do not use of it is left out.
     """
-    used = steps * config.batch_size
+    key, used = in_one_pass(key), steps * config.batch_size
     if config.batch_mode == "independent":
         keys = jax.random.split(key, members)
         order = jax.vmap(lambda k: jax.random.permutation(k, num_examples)[:used])(keys)

@@ -34,6 +34,7 @@ from be_jax.nn.masks import MASKS
 from be_jax.nn.own import Own, merged
 from be_jax.nn.signature import mode_arguments
 from be_jax.nn.table import table
+from be_jax.nn.threefry import in_one_pass
 
 Variables = Mapping[str, Any]
 
@@ -146,8 +147,8 @@ class Ensemble:
         checks.check_batch(x[0] if x_per_member else x)
         if x_per_member and x.shape[0] != members:
             raise ValueError(f"x_per_member needs x [m, b, ...] with m = {members}; got x of shape {x.shape}")
-        masks = 1 if self.same_dropout else members
-        rngs = {} if key is None else {"dropout": jnp.broadcast_to(jax.random.split(key, masks), (members,))}
+        masks = jax.random.split(in_one_pass(key), 1 if self.same_dropout else members) if key is not None else None
+        rngs = {} if masks is None else {"dropout": jnp.broadcast_to(masks, (members,))}
         args, kwargs = mode_arguments(self.model, train)
         conditions = self._conditions(sampling=self.samples_at_prediction and not train)
         in_axes = {c: 0 if self.is_per_member(c) else None for c in variables}, 0 if x_per_member else None, 0
@@ -235,7 +236,7 @@ class Ensemble:
     ) -> tuple[dict[str, Any], Seen]:
         checks.check_batch(x)
         seen = Seen() if seen is None else seen
-        rngs = {}
+        key, rngs = in_one_pass(key), {}
         for i, stream in enumerate(("params", "fast", "dropout")):
             stream_key = jax.random.fold_in(key, i)
             own = stream in self.per_member or (stream == "fast" and bool(self.per_member))
