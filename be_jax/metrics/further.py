@@ -67,7 +67,7 @@ def _split(decomposition: Callable[[jax.Array], Decomposition], key: str, loss: 
     )
 
 
-FURTHER: tuple[Measure, ...] = (
+OF_MIXTURE: tuple[Measure, ...] = (
     Measure(_augrc, rows("lower", "labels", ("augrc", "AUGRC", "", 4))),
     Measure(
         lambda of: smooth_ece(of.mixture, of.labels), rows("lower", "labels", ("smooth_ece", "smooth ECE", "%", 2))
@@ -97,12 +97,18 @@ FURTHER: tuple[Measure, ...] = (
             ),
         ],
     ),
+)
+"""Those that take nothing of the members but their mixture."""
+
+OF_MEMBERS: tuple[Measure, ...] = (
     _split(decompose_brier, "brier_split", "Brier"),
     _split(decompose_zero_one, "zero_one_split", "0-1"),
     Measure(
         lambda of: yules_q(of.members, of.labels), rows("neither", "labels members", ("yules_q", "Yule's Q", "", 3))
     ),
 )
+
+FURTHER = OF_MIXTURE + OF_MEMBERS
 """Scores of labelled sets beyond those that tables open with. One entry here, and a score is computed of every run and
 shown among the details of every report and audit."""
 
@@ -112,10 +118,10 @@ def scores() -> list[Score]:
     return [score for measure in FURTHER for score in measure.scores]
 
 
-def further(of: Labelled) -> dict[str, jax.Array]:
-    """All scores of `FURTHER`, scalars by key."""
+def further(of: Labelled, measures: Sequence[Measure] = FURTHER) -> dict[str, jax.Array]:
+    """All scores of these, scalars by key."""
     found: dict[str, jax.Array] = {}
-    for measure in FURTHER:
+    for measure in measures:
         values = measure.of(of)
         parts = [values] if isinstance(values, jax.Array) else values
         found |= {score.key: part for score, part in zip(measure.scores, parts, strict=True)}

@@ -75,25 +75,40 @@ def summarise_labelled(examples: Examples, labels: jax.Array) -> dict[str, jax.A
     return _flat({end: jax.lax.map(of_set, (of, labels)) for end, of in examples.items()})
 
 
-@jax.jit
 def summarise_further(
-    examples: Examples, log_probs: jax.Array, labels: jax.Array, temperature: jax.Array | None
+    examples: Examples, log_probs: np.ndarray, labels: np.ndarray, temperature: float | None
 ) -> dict[str, jax.Array]:
     """Further scalars of one labelled set, each `[1]`, see `be_jax.metrics.further`.
 
     Args:
       examples: of the set.
-      log_probs: of its members as given, `[m, n, c]`.
+      log_probs: of its members as given, `[m, b, c]`.
       labels: `[n]`.
       temperature: of the scaled examples.
     """
+    mixtures = {end: of["mixture"][0] for end, of in examples.items()}
+    return _further_of_mixture(mixtures, labels) | _further_of_members(mixtures, log_probs, labels, temperature)
 
-    def of_end(end: str) -> dict[str, jax.Array]:
-        members = log_probs if temperature is None or end != SCALED else metrics.temper(log_probs, temperature)
-        scores = further.further(further.Labelled(members, examples[end]["mixture"][0], labels))
-        return jax.tree.map(lambda score: score[None], scores)
 
-    return _flat({end: of_end(end) for end in examples})
+@jax.jit
+def _further_of_mixture(mixtures: Mapping[str, jax.Array], labels: jax.Array) -> dict[str, jax.Array]:
+    """One program for every number of members."""
+    ends = {end: further.Labelled(mixture[None], mixture, labels) for end, mixture in mixtures.items()}
+    return _each(ends, further.OF_MIXTURE)
+
+
+@jax.jit
+def _further_of_members(
+    mixtures: Mapping[str, jax.Array], log_probs: jax.Array, labels: jax.Array, temperature: jax.Array | None
+) -> dict[str, jax.Array]:
+    ends = {
+        end: further.Labelled(members, mixtures[end], labels) for end, members in _ends(log_probs, temperature).items()
+    }
+    return _each(ends, further.OF_MEMBERS)
+
+
+def _each(ends: Mapping[str, further.Labelled], measures: Sequence[further.Measure]) -> dict[str, jax.Array]:
+    return _flat({end: jax.tree.map(lambda a: a[None], further.further(of, measures)) for end, of in ends.items()})
 
 
 @jax.jit
@@ -118,17 +133,20 @@ def summarise_ood(inside: Examples, outside: Examples) -> dict[str, jax.Array]:
     return _flat({end: of_sets(end) for end in outside})
 
 
+def _ends(log_probs: jax.Array, temperature: jax.Array | None) -> dict[str, jax.Array]:
+    """Log-probabilities of members as given and, unless the temperature is None, at it."""
+    scaled = {} if temperature is None else {SCALED: metrics.temper(log_probs, temperature)}
+    return {"": log_probs, **scaled}
+
+
 def _flat(values: Mapping[str, Mapping[str, jax.Array]]) -> dict[str, jax.Array]:
     return {f"{name}{end}": value for end, of in values.items() for name, value in of.items()}
 
 
 @jax.jit(static_argnums=3)
 def _examples(log_probs: jax.Array, labels: jax.Array | None, temperature: jax.Array | None, sets: int) -> Examples:
-    members = {"": log_probs}
-    if temperature is not None:
-        members[SCALED] = metrics.temper(log_probs, temperature)
     examples = {}
-    for end, of in members.items():
+    for end, of in _ends(log_probs, temperature).items():
         flat = in_chunks(_of_members, of)
         if labels is not None:
             flat |= {name: getattr(metrics, name)(flat["mixture"], labels.reshape(-1)) for name in LABELLED}

@@ -191,8 +191,8 @@ def _score_sets(
         if names == ["test"]:
             test = examples
             if scalars and "test/labels" in predictions:
-                arrays = (predictions[f"test/{array}"] for array in ("log_probs", "labels"))
-                further = jax.device_get(summarise_further(examples, *arrays, temperature))
+                log_probs, labels = predictions["test/log_probs"], predictions["test/labels"]
+                further = jax.device_get(summarise_further(examples, log_probs, labels, temperature))
         if _is_ood(names[0]):
             of_all = jax.device_get(summarise_ood(test, examples)) if scalars else {}
             judged = _judged_ood(test, examples) if blocks else {}
