@@ -136,6 +136,13 @@ def test_joint_deep_ensembles_are_the_reference_where_asked(pooled):
     assert judged.method("mc_dropout").row("test", "nll_scaled").position.holds(1)
 
 
+def test_weights_are_set_against_deep_ensembles_trained_as_such_where_those_were_measured(pooled):
+    measured = Weights.load(pooled / "weights.json")
+    joint = dict(zip(((seed,) for seed in SEEDS), measured.scores["deep_ensemble"].values(), strict=False))
+    judged = judge_study(pooled, weights=Weights(measured.about, {**measured.scores, "deep_ensemble": joint}))
+    assert decisions(judged, "batch_ensemble")["C4"] == "supported"
+
+
 def test_undertrained_methods_are_not_judged(pooled):
     judged = judge_study(pooled, undertrained=("mc_dropout",), weights=Weights({"num_inputs": 1}, {}))
     assert set(decisions(judged, "mc_dropout").values()) == {"undertrained"}

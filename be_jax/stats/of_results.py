@@ -195,10 +195,14 @@ def _scalars(scores: Mapping[str, Mapping[str, float]]) -> Scores:
 def weights_of(
     weights: Weights | None, methods: Sequence[str], runs: Mapping[str, Sequence[int]], pooled: bool
 ) -> dict[str, tuple[Sample, Sample]]:
-    """Of those methods whose weights were measured, their samples and the deep ensembles'."""
+    """Of those methods whose weights were measured, their samples and the deep ensembles': of the pool, unless those
+    that were measured are runs of their own.
+    """
     if weights is None:
         return {}
-    networks = {seed for unit in weights.scores.get(DEEP_ENSEMBLE, ()) for seed in unit}
+    measured = weights.scores.get(DEEP_ENSEMBLE, {})
+    networks = {seed for unit in measured for seed in unit}
+    pooled = pooled and not all(len(unit) == 1 for unit in measured)
     pool = [seed for seed in runs[SINGLE] if seed in networks] if pooled else None
     found = {
         name: weights.samples(name, runs[name], seeds_factor(name), pool=pool, joint=runs.get(DEEP_ENSEMBLE, ()))
