@@ -77,3 +77,14 @@ def test_nothing_is_compiled_twice(caplog):
     with jax.log_compiles():
         jax.random.bernoulli(key, 0.5, (64, 32))
     assert "Compiling" not in caplog.text
+
+
+def test_a_batch_of_unknown_size():
+    def draw(key, x):
+        return jax.random.uniform(in_one_pass(key), x.shape)
+
+    (b,) = jax.export.symbolic_shape("b")
+    exported = jax.export.export(jax.jit(draw))(jax.random.key(0), jax.ShapeDtypeStruct((b, 3), "float32"))
+    np.testing.assert_array_equal(
+        exported.call(jax.random.key(0), jnp.zeros((5, 3))), draw(jax.random.key(0), jnp.zeros((5, 3)))
+    )
