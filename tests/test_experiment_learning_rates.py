@@ -49,9 +49,9 @@ def test_fewer_than_three_rates_are_refused(rates):
 
 
 def test_a_method_has_the_study_s_rate_unless_it_has_one_of_its_own():
-    config = cifar10.parse(["--preset", "cpu", "--learning-rates", "batch_ensemble", "0.05"])
+    config = cifar10.parse(["--preset", "cpu", "--learning-rates", "batch_ensemble", "0.2"])
     rates = {name: cifar10.build_method(config, methods.find(name)).train.learning_rate for name in config.methods}
-    assert rates["batch_ensemble"] == 0.05
-    assert {rate for name, rate in rates.items() if name != "batch_ensemble"} == {0.1}
+    assert rates["batch_ensemble"] == 0.2
+    assert {rate for name, rate in rates.items() if name != "batch_ensemble"} == {config.train.learning_rate}
     with pytest.raises(ConfigError, match="learning_rates must be"):
         dataclasses.replace(config, learning_rates={"batch_ensembles": 0.05})

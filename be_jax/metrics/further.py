@@ -49,6 +49,11 @@ class Measure(NamedTuple):
     scores: Sequence[Score]
     table: str = QUALITY
 
+    @property
+    def takes_members(self) -> bool:
+        """Whether a score needs more of them than their mixture."""
+        return any("members" in score.needs for score in self.scores)
+
 
 def _augrc(of: Labelled) -> jax.Array:
     return augrc(max_probability_uncertainty(of.mixture[None]), accuracy(of.mixture, of.labels))
@@ -67,7 +72,7 @@ def _split(decomposition: Callable[[jax.Array], Decomposition], key: str, loss: 
     )
 
 
-OF_MIXTURE: tuple[Measure, ...] = (
+FURTHER: tuple[Measure, ...] = (
     Measure(_augrc, rows("lower", "labels", ("augrc", "AUGRC", "", 4))),
     Measure(
         lambda of: smooth_ece(of.mixture, of.labels), rows("lower", "labels", ("smooth_ece", "smooth ECE", "%", 2))
@@ -97,18 +102,12 @@ OF_MIXTURE: tuple[Measure, ...] = (
             ),
         ],
     ),
-)
-"""Those that take nothing of the members but their mixture."""
-
-OF_MEMBERS: tuple[Measure, ...] = (
     _split(decompose_brier, "brier_split", "Brier"),
     _split(decompose_zero_one, "zero_one_split", "0-1"),
     Measure(
         lambda of: yules_q(of.members, of.labels), rows("neither", "labels members", ("yules_q", "Yule's Q", "", 3))
     ),
 )
-
-FURTHER = OF_MIXTURE + OF_MEMBERS
 """Scores of labelled sets beyond those that tables open with. One entry here, and a score is computed of every run and
 shown among the details of every report and audit."""
 
@@ -118,10 +117,12 @@ def scores() -> list[Score]:
     return [score for measure in FURTHER for score in measure.scores]
 
 
-def further(of: Labelled, measures: Sequence[Measure] = FURTHER) -> dict[str, jax.Array]:
-    """All scores of these, scalars by key."""
+def further(of: Labelled, of_members: bool) -> dict[str, jax.Array]:
+    """The scores of `FURTHER` that take members, or those that take nothing but their mixture; scalars by key."""
     found: dict[str, jax.Array] = {}
-    for measure in measures:
+    for measure in FURTHER:
+        if measure.takes_members != of_members:
+            continue
         values = measure.of(of)
         parts = [values] if isinstance(values, jax.Array) else values
         found |= {score.key: part for score, part in zip(measure.scores, parts, strict=True)}

@@ -151,10 +151,10 @@ def _formed(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Arra
 
 
 def _factored(dot: Dot, x: jax.Array, kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
-    def layer(x: jax.Array) -> jax.Array:
-        return dot(x, kernel)
+    def layer(each: jax.Array) -> jax.Array:
+        return dot(each, kernel) if each.ndim == x.ndim else jax.vmap(lambda term: dot(term, kernel))(each)
 
-    return modulate(layer if r.shape[0] == 1 else jax.vmap(layer), x, r, s)
+    return modulate(layer, x, r, s)
 
 
 def modulate(layer: Callable[[jax.Array], jax.Array], x: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
@@ -164,7 +164,8 @@ def modulate(layer: Callable[[jax.Array], jax.Array], x: jax.Array, r: jax.Array
     which at the first layer of a network on grey images nothing else needs. A step of LeNet takes 0.6 of the time.
 
     Args:
-      layer: from `[..., *inputs]` to `[..., *outputs]`; it is given `x`, or with k > 1 `[k, *x.shape]`.
+      layer: from `[..., *inputs]` to `[..., *outputs]`; it is given `x`, or with k > 1, unless there is one input
+        feature, `[k, *x.shape]`.
       x: `[..., *inputs]`.
       r: `[k, *inputs]`.
       s: `[k, *outputs]`.

@@ -94,7 +94,7 @@ def summarise_further(
 def _further_of_mixture(mixtures: Mapping[str, jax.Array], labels: jax.Array) -> dict[str, jax.Array]:
     """One program for every number of members."""
     ends = {end: further.Labelled(mixture[None], mixture, labels) for end, mixture in mixtures.items()}
-    return _each(ends, further.OF_MIXTURE)
+    return _each(ends, of_members=False)
 
 
 @jax.jit
@@ -104,11 +104,11 @@ def _further_of_members(
     ends = {
         end: further.Labelled(members, mixtures[end], labels) for end, members in _ends(log_probs, temperature).items()
     }
-    return _each(ends, further.OF_MEMBERS)
+    return _each(ends, of_members=True)
 
 
-def _each(ends: Mapping[str, further.Labelled], measures: Sequence[further.Measure]) -> dict[str, jax.Array]:
-    return _flat({end: jax.tree.map(lambda a: a[None], further.further(of, measures)) for end, of in ends.items()})
+def _each(ends: Mapping[str, further.Labelled], of_members: bool) -> dict[str, jax.Array]:
+    return _flat({end: jax.tree.map(lambda a: a[None], further.further(of, of_members)) for end, of in ends.items()})
 
 
 @jax.jit
