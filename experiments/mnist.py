@@ -4,7 +4,7 @@ Trains a pool of independent single networks, which are also every deep ensemble
 BatchEnsembles from N(1, 0.5), as in the study, and from random signs; and the controls: members that are copies of one
 network, and a single network of the ensemble's cost. Compares them on test, shifted and out-of-distribution data.
 
-    python -m experiments.mnist                                                # 4,000 images that ship: some 7 minutes
+    python -m experiments.mnist                                                # 4,000 images that ship: some 6 minutes
     python -m experiments.mnist --preset full --data-dir ~/tensorflow_datasets # all 60,000 images: two hours
     python -m experiments.mnist --preset published --data-dir ...              # with the published protocol's confounds
 
