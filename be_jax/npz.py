@@ -79,7 +79,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 class _ObjectsError(Exception):
-    pass
+    """An array of Python objects, which would have to be unpickled."""
 
 
 def _read(member: IO[bytes], size: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import numpy as np
 import pytest
 
@@ -104,6 +105,28 @@ def test_one_entry_is_computed_of_every_run_and_shown_in_every_report(monkeypatc
     assert shown["worst loss"] == f"{scores['test']['worst']:.3f}"
     assert shown["AUGRC"] == f"{scores['test']['augrc']:.4f}"
     assert {"smooth ECE %", "debiased ECE %", "Brier resolution", "Yule's Q"} <= shown.keys()
+
+
+@pytest.mark.slow
+def test_a_mixture_s_further_scores_are_one_program_for_every_number_of_members(caplog):
+    def grown(members):
+        return {n: np.concatenate([a] * members) if n.endswith("/log_probs") else a for n, a in PREDICTIONS.items()}
+
+    score_predictions(grown(1))
+    with jax.log_compiles():
+        score_predictions(grown(3))
+    assert "_further_of_members" in caplog.text
+    assert "_further_of_mixture" not in caplog.text
+
+
+@pytest.mark.slow
+def test_a_score_that_takes_members_in_silence_is_refused(monkeypatch):
+    score = registry.Score("spread", "spread", "", "neither", 3)
+    entry = further.Measure(lambda of: metrics.disagreement(of.members).mean(), [score])
+    monkeypatch.setattr(further, "FURTHER", (*further.FURTHER, entry))
+    run = {key: array[..., :53, :] if array.ndim == 3 else array[:53] for key, array in PREDICTIONS.items()}
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        score_predictions(run)
 
 
 @pytest.mark.slow

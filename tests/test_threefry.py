@@ -53,6 +53,14 @@ def test_other_keys_stay_as_they_are(key):
     assert in_one_pass(key) is key
 
 
+def test_what_is_no_key_is_refused_in_jax_s_words():
+    ensemble, x = be_jax.mc_dropout(models.MLP(dropout_rate=0.5), 3), jnp.ones((2, 28, 28, 1))
+    with pytest.raises(TypeError, match="key"):
+        ensemble.init(0, x)
+    with pytest.raises(TypeError, match="key"):
+        ensemble.predict(ensemble.init(jax.random.key(0), x), x, 3)
+
+
 def test_members_drop_what_jax_says():
     x, key = jnp.ones((6, 28, 28, 1)), jax.random.key(2)
     ensemble = be_jax.mc_dropout(models.MLP(dropout_rate=0.5), 3)

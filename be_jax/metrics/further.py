@@ -29,7 +29,7 @@ class Labelled(NamedTuple):
     """A labelled set as the scores of `FURTHER` take it.
 
     Attributes:
-      members: log-probabilities `[m, b, c]`.
+      members: log-probabilities `[m, b, c]`; None for measures none of whose scores needs "members".
       mixture: that of the members, `[b, c]`.
       labels: integers `[b]`.
     """
@@ -51,7 +51,7 @@ class Measure(NamedTuple):
 
     @property
     def takes_members(self) -> bool:
-        """Whether a score needs more of them than their mixture."""
+        """Whether one of its scores needs more of the members than their mixture."""
         return any("members" in score.needs for score in self.scores)
 
 

@@ -4,6 +4,7 @@ The study draws r and s from N(1, 0.5); the BatchEnsemble paper (arXiv 2002.0671
 differently, so the choice is named, never hidden in the sign of a float.
 """
 
+import abc
 import dataclasses
 import math
 from collections.abc import Callable
@@ -12,27 +13,27 @@ import jax
 import jax.numpy as jnp
 
 
-class FastInit:
+class FastInit(abc.ABC):
     """A distribution of fast weights, compared by value: how to draw it, and the two moments `rank_scale` needs."""
 
     @property
+    @abc.abstractmethod
     def name(self) -> str:
         """What it is called in tables, such as `normal(0.5)`."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def mean(self) -> float:
         """E[r]."""
-        raise NotImplementedError
 
     @property
+    @abc.abstractmethod
     def second_moment(self) -> float:
         """E[r^2]."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def sample(self, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         """Independent draws, float32."""
-        raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)

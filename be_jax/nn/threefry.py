@@ -21,11 +21,12 @@ _PARITY = 0x1BD11BDA
 
 
 def in_one_pass(keys: jax.Array) -> jax.Array:
-    """The same keys, from which the same bits are drawn; keys of another generator, and raw ones, as they are.
+    """The same keys, from which the same bits are drawn; what is no key of that generator as it is.
 
     Only `jax.random.poisson` refuses them: it is for jax's own kind of key alone.
     """
-    if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) or jax.random.key_impl(keys) != JAX:
+    is_typed = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key)
+    if not is_typed or jax.random.key_impl(keys) != JAX:
         return keys
     return jax.random.wrap_key_data(jax.random.key_data(keys), impl=_IMPL)
 

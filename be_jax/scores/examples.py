@@ -82,7 +82,7 @@ def summarise_further(
 
     Args:
       examples: of the set.
-      log_probs: of its members as given, `[m, b, c]`.
+      log_probs: of its members as given, `[m, n, c]`.
       labels: `[n]`.
       temperature: of the scaled examples.
     """
@@ -93,7 +93,10 @@ def summarise_further(
 @jax.jit
 def _further_of_mixture(mixtures: Mapping[str, jax.Array], labels: jax.Array) -> dict[str, jax.Array]:
     """One program for every number of members."""
-    ends = {end: further.Labelled(mixture[None], mixture, labels) for end, mixture in mixtures.items()}
+    ends = {
+        end: further.Labelled(None, mixture, labels)  # type: ignore[arg-type]  # a score that reads members needs them
+        for end, mixture in mixtures.items()
+    }
     return _each(ends, of_members=False)
 
 
