@@ -2,7 +2,7 @@
 
 Threefry-2x32 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") has 20 rounds. On CPU jax keeps them
 in a loop, and the numbers go through memory between its passes. Written out they are one fused pass, which takes a
-twelfth of the time, and the programs of models with dropout and of initialisation take half the time to compile.
+twelfth of the time (a seventh with jax 0.10), and programs of initialisation take half the time to compile.
 """
 
 import math
