@@ -55,7 +55,8 @@ def _random_bits(key: jax.Array, bit_width: int, shape: tuple[int, ...]) -> jax.
         return x ^ y
 
     is_known = all(isinstance(size, int) for size in shape)  # a batch of an export is not
-    if bit_width != 32 or not is_known or math.prod(shape) >= 2**32 or not jax.config.jax_threefry_partitionable:
+    is_partitionable: bool = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]  # jax 0.10 hides it
+    if bit_width != 32 or not is_known or math.prod(shape) >= 2**32 or not is_partitionable:
         return by_jax(key)
     return lax.platform_dependent(key, cpu=written_out, default=by_jax)
 
