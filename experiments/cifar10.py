@@ -9,7 +9,7 @@ single network of the ensemble's cost. Compares them on test, corrupted and unse
     python -m experiments.cifar10 --preset paper                                   # GPU/TPU: the published schedule
 
 `paper`: ResNet-18, 75 epochs, CIFAR-10-C, SVHN and CIFAR-100. `cpu`: ResNet-8 with 32, 64 and 128 channels on maps of
-16x16, 4,000 images in batches of 32 (as many steps as two cores can take), the same schedule to its end, corruptions
+16x16, 3,000 images in batches of 32 (as many steps as two cores can take), the same schedule to its end, corruptions
 that we generate. It downloads CIFAR-10 where `--data-dir` does not hold it (for which `pip install "be-jax[prepare]"`).
 
 Ends with tables on the terminal, `results.json` and `report.html` in the run folder. Interrupt it at any moment: the

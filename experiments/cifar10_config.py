@@ -84,7 +84,7 @@ CPU = Config(
     network="resnet8_half",
     dtype="float32",
     train=dataclasses.replace(PUBLISHED, batch_size=32),
-    train_size=4_000,
+    train_size=3_000,
     validation_size=2000,
     shift="generated",
     shift_size=500,

@@ -1,6 +1,6 @@
 """A learning rate for each method of the CIFAR-10 study, chosen on validation data.
 
-    python -m experiments.learning_rates --data-dir ~/tensorflow_datasets    # two CPU cores: two hours
+    python -m experiments.learning_rates --data-dir ~/tensorflow_datasets    # two CPU cores: half an hour
 
 Trains every method at every rate from one seed that the study does not use, by the study's schedule shortened to a
 third, and takes the rate of the least NLL on the validation set at the best temperature there. The test set is not
