@@ -23,10 +23,12 @@ from be_jax import methods
 from be_jax.config import check
 from be_jax.files import replacing, write_atomically
 from be_jax.report import answer, draw_figures, markdown_table, predictions_in
+from be_jax.report.figures.learning import learning_curves
 from be_jax.report.figures.position import positions
 from be_jax.report.judged_tables import judged_tables
 from be_jax.report.markdown import to_markdown
 from be_jax.report.methods import label
+from be_jax.report.tables import fit_tables
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, Weights
 from experiments import (
@@ -54,7 +56,7 @@ TITLES = {
     "mnist_embedded": "A sample of MNIST: 4,000 training images",
     "mnist_full": "All of MNIST: 55,000 training images",
     "mnist_published": "All of MNIST by the published protocol, confounds and all",
-    "cifar10_cpu": "CIFAR-10: ResNet-8, 4,000 training images",
+    "cifar10_cpu": "CIFAR-10: ResNet-8, 3,000 training images",
     "mnist_gru": "A recurrent network on rows of MNIST: 4,000 training images",
     "mnist_vit": "A vision transformer on MNIST: 4,000 training images",
     "ablation": "Ablation on 4,000 images of MNIST: one switch at a time",
@@ -72,7 +74,7 @@ RECORDS = {
 }
 """Experiments of one file, by its name, with what writes their page."""
 
-FIGURES = ("severity", "pool")
+FIGURES = ("severity", "pool", "learning")
 OF_PUBLISHED_DATA = ("mnist_full", "mnist_published", "cifar10_cpu")
 """Those whose figures can be set beside published ones."""
 
@@ -167,11 +169,15 @@ def page(name: str) -> str:
     """A study: its answer, figures, tables and command."""
     result, judgement = _committed(name)
     parts = [f"# {TITLES[name]}", _bulleted(answer(result, judgement))]
-    for figure in ("position", "settings", *FIGURES):
+    for figure in ("position", "settings", *FIGURES[:2]):
         if (RESULTS / f"{name}_{figure}.png").exists():
             parts.append(f"![{figure}]({name}_{figure}.png)")
     parts += ["## Scores", markdown_table(result).strip(), "## Judged"]
     parts.append(to_markdown(judged_tables(result, judgement), level=3).strip())
+    parts.append(to_markdown(fit_tables(result)).strip())
+    curves = learning_curves(result)
+    if curves is not None and (RESULTS / f"{name}_learning.png").exists():
+        parts += [f"![learning]({name}_learning.png)", curves.caption]
     if (RESULTS / f"weights_{name}.json").exists():
         names = {method: label(result, method) for method in result.methods}
         measured = Weights.load(RESULTS / f"weights_{name}.json")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from report_fakes import METHODS, POSITIONS, cifar_study, predicted_study, predictions, study_at
+from report_fakes import METHODS, POSITIONS, cifar_study, predicted_study, predictions, run_record, study, study_at
 
 from be_jax import metrics
 from be_jax.report import draw_figures, summarise
@@ -15,6 +15,7 @@ from be_jax.report.digest import Digest, digest
 from be_jax.report.figures.corruptions import corruption_dots
 from be_jax.report.figures.detection import detection_dots
 from be_jax.report.figures.histograms import epistemic_histograms
+from be_jax.report.figures.learning import learning_curves
 from be_jax.report.figures.position import positions
 from be_jax.report.figures.reliability import half_widths
 from be_jax.report.figures.severity import severity_curves
@@ -117,6 +118,24 @@ def test_severity_curves_draw_the_scores_from_test_on():
     np.testing.assert_allclose(line.get_xdata(orig=False), [0, 1, 3])
     np.testing.assert_allclose(line.get_ydata(orig=False), expected)
     assert "One seed" in severity_curves(result).caption
+
+
+def test_learning_curves_are_means_over_the_runs_that_were_measured():
+    def trained(seed, epochs, nll):
+        curve = {"epoch": epochs, "train_nll": nll, "train_accuracy": (0.5,) * len(nll), "validation_nll": nll}
+        return dataclasses.replace(run_record("single", seed, {}), curve=curve)
+
+    result = study(
+        [trained(0, (2, 4, 6), (1.0, 0.6, 0.1)), trained(1, (2, 4), (2.0, 0.8)), run_record("copies", 0, {})]
+    )
+    drawn = learning_curves(result)
+    fits, accuracies, _ = (axes.get_lines() for axes in drawn.figure.axes)
+    assert [line.get_label() for line in fits] == ["single network"]  # nothing was kept of the copies
+    np.testing.assert_allclose(fits[0].get_xydata(), [(2, 1.5), (4, 0.7), (6, 0.1)])
+    np.testing.assert_allclose(accuracies[0].get_ydata(), 50)
+    (band,) = drawn.figure.axes[0].collections
+    assert band.get_datalim(drawn.figure.axes[0].transData).intervaly.tolist() == [0.1, 2.0]
+    assert learning_curves(study([run_record("single", 0, {})])) is None
 
 
 def bars(errorbars):

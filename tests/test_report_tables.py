@@ -1,5 +1,6 @@
 """Tables as cells, on the terminal, and in Markdown."""
 
+import dataclasses
 import io
 import math
 import re
@@ -23,7 +24,7 @@ from be_jax.report import answer, markdown_table, print_tables, summarise
 from be_jax.report.columns import ACCURACY, MUTUAL_INFORMATION, NLL, percent
 from be_jax.report.summary import Estimate, look_up
 from be_jax.report.table import Table, column
-from be_jax.report.tables import OF_LABELLED, OF_OOD, tables
+from be_jax.report.tables import OF_LABELLED, OF_OOD, fit_tables, tables
 from be_jax.report.terminal import fitted
 from be_jax.scores import score_predictions
 from be_jax.stats import judge_results
@@ -141,6 +142,19 @@ def test_runs_tell_what_became_of_them():
     assert cells["runs"] == "4 stopped, 1 diverged"
     assert cells["parameters"] == "53,018"
     assert "deep ensemble: 4 of 5 runs; seed 69 diverged at step 123." in table.note
+
+
+def test_the_fit_is_that_of_the_last_epoch():
+    def trained(seed, nll):
+        curve = {"epoch": (1, 2), "train_nll": (9.0, nll), "train_accuracy": (0.1, 0.9), "validation_nll": (9.0, 0.5)}
+        return dataclasses.replace(run_record("single", seed, {}), curve=curve)
+
+    (table,) = fit_tables(study([trained(0, 0.1), trained(1, 0.3), run_record("copies", 0, {})]))
+    cells = {column.title: [cell.text for cell in column.cells] for column in table.columns}
+    assert cells["training NLL"][0].startswith("0.2000 ± ")
+    assert cells["training accuracy %"] == ["90.00 ± 0.00", "–"]
+    assert cells["validation NLL"] == ["0.500 ± 0.000", "–"]
+    assert fit_tables(RESULT) == []  # runs of before curves were kept
 
 
 def test_all_diverged_leaves_the_runs():

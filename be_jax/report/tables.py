@@ -30,6 +30,11 @@ OF_OOD = (
 )
 OF_LOGITS = (columns.AUROC_ENERGY, columns.AUROC_MAX_LOGIT)
 _SECONDS, _EPOCHS = Metric("seconds", "s per seed", 1, "neither"), Metric("epochs", "epochs", 0, "neither")
+_FIT = (
+    Metric("train_nll", "training NLL", 4, "lower"),
+    Metric("train_accuracy", "training accuracy %", 2, "higher", percent=True),
+    Metric("validation_nll", "validation NLL", 3, "lower"),
+)
 
 
 def tables(result: StudyResult, judgement: Judgement | None = None) -> list[Table]:
@@ -49,16 +54,32 @@ def tables(result: StudyResult, judgement: Judgement | None = None) -> list[Tabl
             "where 95 % of it is found, by mutual information."
         )
         shown.append(_score_table(result, name, _ood_title(result, name), metrics, note))
-    return [*judged_tables(result, judgement), *shown, *_scaled_tables(result), runs_table(result)]
+    return [*judged_tables(result, judgement), *shown, *_scaled_tables(result), *fit_tables(result), runs_table(result)]
+
+
+def fit_tables(result: StudyResult) -> list[Table]:
+    """How well each method fits at the end of training, in one table; nothing where no curve was kept."""
+    curves = {method: [run.curve for run in runs_of(result, method) if run.curve] for method in result.methods}
+    if not any(curves.values()):
+        return []
+    note = (
+        "At the end of training: of members alone on training examples without augmentation and dropout, and of all "
+        "together on validation examples."
+    )
+    shown = [
+        Column(fit.title, tuple(Cell(fit.shown(estimate([c[fit.key][-1] for c in kept]))) for kept in curves.values()))
+        for fit in _FIT
+    ]
+    return [Table("Fit", row_names(result), tuple(shown), note)]
 
 
 def runs_table(result: StudyResult) -> Table:
     """What each method cost and how its runs ended; times and epochs are of the runs that did not diverge."""
     rows = [_runs_row(result, method) for method in result.methods]
-    titles = ("parameters", "s per seed", "runs", "epochs", "best epoch")
+    titles = ("parameters", "s per seed", "runs", "epochs", "kept epoch")
     turned = tuple(Column(title, cells) for title, cells in zip(titles, zip(*rows, strict=True), strict=True))
     diverged = [f"{label(result, m)}: {text}." for m in result.methods if (text := divergence(result, m))]
-    note = " ".join(["Training seconds; the best epoch counts from 0.", *(diverged or ["No run diverged."])])
+    note = " ".join(["Training seconds; the kept epoch counts from 0.", *(diverged or ["No run diverged."])])
     return Table("Runs", row_names(result), turned, note)
 
 

@@ -6,6 +6,7 @@ from be_jax.report.figures.detection import detection_dots
 from be_jax.report.figures.disagreement import disagreement_matrices
 from be_jax.report.figures.histograms import epistemic_histograms
 from be_jax.report.figures.illustration import Illustration
+from be_jax.report.figures.learning import learning_curves
 from be_jax.report.figures.pool import pool_curves
 from be_jax.report.figures.reliability import reliability_diagrams
 from be_jax.report.figures.severity import severity_curves
@@ -26,5 +27,6 @@ def draw_figures(result: StudyResult, load: Load) -> list[Illustration]:
         reliability_diagrams(result, examples),
         epistemic_histograms(result, examples),
         disagreement_matrices(result, examples),
+        learning_curves(result),
     ]
     return [illustration for illustration in drawn if illustration is not None]
