@@ -13,8 +13,8 @@ from be_jax.config import ConfigError
 from be_jax.stats import Endpoint, Interval, JudgeConfig, Row, Sample, gain_row
 from be_jax.stats.claims import (
     BETTER_THAN_DEEP,
+    DISTINCT,
     IDENTICAL,
-    NEAR_COPIES,
     NEAR_DEEP,
     NEAR_INDEPENDENT,
     NEAR_SINGLE,
@@ -45,15 +45,17 @@ def stated(claim, *intervals):
     ("lower", "upper", "c1", "c2", "c3"),
     [
         (-0.2, 0.2, WORSE_THAN_DEEP, TO_SINGLE, IDENTICAL),
-        (-0.3, 0.4, WORSE_THAN_DEEP, NEAR_SINGLE, NEAR_COPIES),
+        (-0.3, 0.4, WORSE_THAN_DEEP, NEAR_SINGLE, ""),
+        (0.3, 0.4, WORSE_THAN_DEEP, NEAR_SINGLE, DISTINCT),
         (-2.0, -0.1, WORSE_THAN_DEEP, WORSE_THAN_SINGLE, IDENTICAL),
         (-0.2, -0.1, WORSE_THAN_DEEP, TO_SINGLE, IDENTICAL),
         (0.6, 0.9, WORSE_THAN_DEEP, NEAR_DEEP, NEAR_INDEPENDENT),
         (0.6, 1.4, "", NEAR_DEEP, NEAR_INDEPENDENT),
         (0.8, 1.2, TO_DEEP, TO_DEEP, NEAR_INDEPENDENT),
         (1.1, 1.6, BETTER_THAN_DEEP, BETTER_THAN_DEEP, NEAR_INDEPENDENT),
-        (0.3, 0.7, WORSE_THAN_DEEP, "", ""),
-        (0.3, 1.2, "", "", ""),
+        (0.3, 0.7, WORSE_THAN_DEEP, "", DISTINCT),
+        (0.2, 0.7, WORSE_THAN_DEEP, "", ""),
+        (0.2, 1.2, "", "", ""),
         (-math.inf, math.inf, "", "", ""),
     ],
 )

@@ -3,10 +3,11 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 
 from be_jax.results import RunRecord, StudyResult
-from be_jax.stats.convergence import convergence, undertrained
+from be_jax.stats.convergence import convergence, copies_apart, undertrained
 
 IGNORANT = math.log(10)
 
@@ -61,3 +62,18 @@ def test_undertrained_methods_of_a_study_are_named():
     result = StudyResult("x", "data", {"num_classes": 10}, {}, (record, slow, old))
     assert list(undertrained(result)) == ["slow"]
     assert undertrained(dataclasses.replace(result, runs=(slow,))) == {}, "nothing to compare with"
+
+
+def test_copies_that_train_otherwise_than_one_network_are_told():
+    """Ends of 20 single networks and 5 copies, as dropout of the copies' own left them, and as it should be."""
+    record = RunRecord("single", 0, "finished", 1, 1.0, 3, 2, None, {})
+
+    def runs(method, mean, count):
+        ends = mean + 0.001 * np.linspace(-1, 1, count)
+        return [dataclasses.replace(record, method=method, seed=i, curve=curve(2.0, end)) for i, end in enumerate(ends)]
+
+    single = runs("single", 0.009, 20)
+    result = StudyResult("mnist", "data", {}, {}, tuple(single + runs("copies", 0.0054, 5)))
+    assert copies_apart(result).startswith("they end at a training NLL of 0.0054 and single networks at 0.0090")
+    for held in (runs("copies", 0.0092, 5), runs("copies", 0.0054, 1), []):
+        assert copies_apart(dataclasses.replace(result, runs=tuple(single + held))) == ""

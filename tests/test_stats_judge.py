@@ -220,6 +220,14 @@ def test_the_positive_control_is_of_the_other_half_of_the_pool(networks, samples
     assert "takes 10" in positive(networks[:9], 4, JudgeConfig()).reason
 
 
+def test_copies_that_trained_otherwise_fail_the_control(samples):
+    apart = "they end at a training NLL of 0.1"
+    found = judge(dataclasses.replace(samples, copies=samples.methods["copies"], copies_apart=apart))
+    assert found.controls[0].reason == apart
+    assert found.controls[0].passed is False
+    assert {verdict.decision for each in found.methods for verdict in each.verdicts} == {"control failed"}
+
+
 def test_what_was_not_trained_to_the_end_is_not_judged(samples):
     found = judge(dataclasses.replace(samples, undertrained={"between": "still falling at epoch 10"}))
     assert {verdict.decision for verdict in found.method("between").verdicts} == {"undertrained"}

@@ -36,7 +36,10 @@ def claims_table(result: StudyResult, judgement: Judgement) -> Table:
         Column(claim, tuple(Cell(_decision(judged, claim)) for judged in judgement.methods)) for claim in STATEMENTS
     )
     meaning = "; ".join(f"{claim}: {statement}" for claim, statement in STATEMENTS.items())
-    near = f"Near-identical: below {100 * judgement.config.margin:g} % of the way to independent networks."
+    near = (
+        f"Near-identical: below {100 * judgement.config.margin:g} % of the way to independent networks; the claim is "
+        "contradicted by an interval above that."
+    )
     note = f"{meaning}, which takes weights to judge. {near} {_PARTLY}"
     return Table("Claims", _names(result, judgement), shown, note)
 

@@ -35,8 +35,7 @@ NEAR_SINGLE = "nearer to a single model than to a deep ensemble"
 NEAR_DEEP = "nearer to a deep ensemble than to a single model"
 TOWARDS_DEEP = frozenset({TO_DEEP, BETTER_THAN_DEEP, NEAR_DEEP})
 """Of what is said of quality, the deep ensemble's side; the rest is the single model's."""
-IDENTICAL = "near-identical"
-NEAR_COPIES = "nearer to copies of one network than to independent networks"
+IDENTICAL, DISTINCT = "near-identical", "not near-identical"
 NEAR_INDEPENDENT = "nearer to independent networks than to copies of one network"
 
 
@@ -117,8 +116,9 @@ def families(claim: ClaimName, margin: float) -> Families:
             nearer = (Region(NEAR_SINGLE, 1, low, middle), Region(NEAR_DEEP, -1, middle, high))
             return (Region(TO_SINGLE, 1, -margin, margin), to_deep), outside, nearer
         case _:
-            nearer = (Region(NEAR_COPIES, 1, low, middle), Region(NEAR_INDEPENDENT, -1, middle, high))
-            return (Region(IDENTICAL, 1, low, margin),), nearer
+            identical = Region(IDENTICAL, 1, low, margin)
+            nearer = Region(NEAR_INDEPENDENT, -1, middle, high)
+            return (identical, nearer), (identical, Region(DISTINCT, -1, margin, high))
 
 
 def judge_claim(

@@ -35,10 +35,22 @@ class Control:
     reason: str = ""
 
 
-def negative(copies: Sample | None, single: Sample, deep_ensemble: Sample, config: JudgeConfig) -> Control:
-    """m copies of one network, trained as the method is: their gain must be 0, and their members must not differ."""
+def negative(
+    copies: Sample | None, single: Sample, deep_ensemble: Sample, config: JudgeConfig, apart: str = ""
+) -> Control:
+    """m copies of one network, trained by the methods' code as one network is: their gain must be 0, and their members
+    must not differ.
+
+    Args:
+      copies: None where there are none.
+      single, deep_ensemble: what they are set against.
+      config: its primary endpoint is asked.
+      apart: how they trained otherwise than single networks (`convergence.copies_apart`); empty where they did not.
+    """
     if copies is None:
         return Control(NEGATIVE, 0.0, reason="no ensemble of identical members was trained")
+    if apart:
+        return Control(NEGATIVE, 0.0, passed=False, reason=apart)
     if copies.has("test", "epistemic"):
         most = max(float(np.max(scores["test", "epistemic"])) for scores in copies.scores)
         if most > EPISTEMIC_ROUNDING:

@@ -44,6 +44,7 @@ class Samples:
       deep_ensemble: deep ensembles. Made of the same pool as `single` where their factors have one name.
       references: names of those methods that are reference rows: other single networks, such as a wider one.
       copies: ensembles of identical members, the negative control.
+      copies_apart: how these were trained otherwise than single networks; empty where they were not.
       positive: the positive control.
       weights: of some methods, and of deep ensembles, samples with scores of the set `PARAMETERS`.
       at_start: `{method: {endpoint: score before training}}`, for what has one.
@@ -57,6 +58,7 @@ class Samples:
     deep_ensemble: Sample
     references: frozenset[str] = frozenset()
     copies: Sample | None = None
+    copies_apart: str = ""
     positive: Control | None = None
     weights: Mapping[str, tuple[Sample, Sample]] = dataclasses.field(default_factory=dict)
     at_start: Mapping[str, Mapping[tuple[str, str], float]] = dataclasses.field(default_factory=dict)
@@ -95,7 +97,7 @@ def judge(
     for name, sample in samples.methods.items():
         _check_units(name, sample, samples.single, samples.deep_ensemble)
     checked = (
-        controls.negative(samples.copies, samples.single, samples.deep_ensemble, config),
+        controls.negative(samples.copies, samples.single, samples.deep_ensemble, config, samples.copies_apart),
         samples.positive or Control(controls.POSITIVE, 1.0, reason="there is no pool of networks"),
     )
     judged = [_judged(name, samples, checked, config) for name in progress(samples.methods, "judging")]

@@ -11,6 +11,7 @@ from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResu
 from be_jax.scores import Predictions, Scores, score_run
 from be_jax.stats import controls
 from be_jax.stats.config import JudgeConfig
+from be_jax.stats.convergence import copies_apart
 from be_jax.stats.convergence import undertrained as not_trained
 from be_jax.stats.equivalent import FEWEST_NETWORKS, networks_of, size_curve
 from be_jax.stats.judge import Progress, Samples, judge, silently
@@ -125,6 +126,7 @@ def collect(
         deep,
         frozenset({SINGLE_WIDE}),
         of(COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
+        copies_apart(result),
         controls.positive(networks, size, primary) if pooled else None,
         weights_of(weights, list(methods), runs, pooled),
         at_start or (start_in(folder) if folder else {}),
