@@ -9,7 +9,8 @@ from be_jax.stats import Interval
 from be_jax.stats.fieller import UNDEFINED
 from be_jax.stats.means import Estimate
 from experiments import findings
-from experiments.literature import ABOVE_0, BELOW_0, CLAIMS, OOD, PRIMARY, Evidence, verdict
+from experiments.evidence import ABOVE_0, BELOW_0, OOD, PRIMARY, Evidence
+from experiments.literature import CLAIMS, verdict
 
 
 def evidence(low, high, region=ABOVE_0, units=5, part=""):
@@ -28,12 +29,12 @@ NOTHING = FOR._replace(found=UNDEFINED)
         ([FOR, FOR], "supported"),
         ([AGAINST], "contradicted"),
         ([FOR, NOTHING], "supported by 1 of 2"),
-        ([OPEN, AGAINST, OPEN], "contradicted by 1 of 3"),
+        ([OPEN, AGAINST, OPEN], "contradicted: none of 3 for it, 1 against"),
         ([FOR, AGAINST, FOR], "mixed: 2 of 3 for it, 1 against"),
         ([FOR, OPEN._replace(part="b")], "half open: 1 of 2 for it, none against"),
-        ([FOR, AGAINST._replace(part="b")], "contradicted by 1 of 2"),
+        ([FOR, AGAINST._replace(part="b")], "contradicted: 1 of 2 for it, 1 against"),
         ([FOR, FOR._replace(part="b"), OPEN._replace(part="b")], "supported by 2 of 3"),
-        ([OPEN], "undecided: about 23 seeds and networks would tell"),  # 5 (1.43 x 0.3 / 0.2)^2
+        ([OPEN], "undecided: about 23 seeds would tell, with 5 times as many networks and test examples"),
         ([evidence(-math.inf, 2.0)], "undecided"),
         ([evidence(-0.5, 0.5)], "undecided"),
     ],
@@ -52,6 +53,9 @@ def test_regions_are_read_either_way():
     assert [evidence(0.2, 0.9, region).direction for region in (ABOVE_0, BELOW_0)] == [1, -1]
 
 
+CONTROLS = {"identical members": {"value": 0.0, "pieces": [[-0.1, 0.1]]}}
+
+
 def step(width, failed="", undertrained=(), **gains):
     over = {method: {e: Estimate(gain, 0.1, 5)._asdict() for e in (PRIMARY, OOD)} for method, gain in gains.items()}
     epistemic = {
@@ -61,6 +65,7 @@ def step(width, failed="", undertrained=(), **gains):
     return {
         "width": width,
         "failed": failed,
+        "controls": CONTROLS,
         "undertrained": reasons,
         "over_same_batches": over,
         "epistemic": epistemic,
@@ -70,14 +75,15 @@ def step(width, failed="", undertrained=(), **gains):
 def table(dataset, alone, together):
     rows = [{"value": v, "pieces": [[v - 0.1, v + 0.1]]} for v in (alone, together)]
     methods = {"tabm_32": {PRIMARY: rows[1]}}
-    return {"dataset": dataset, "failed": "", "undertrained": {}, "alone": {"tabm_32": rows[0]}, "methods": methods}
+    told = {"dataset": dataset, "failed": "", "controls": CONTROLS, "undertrained": {}, "methods": methods}
+    return told | {"alone": {"tabm_32": rows[0]}}
 
 
 def committed(folder, widths=(), tables=(), **zoo):
     config = {"seeds": [1, 2, 3], "pool_size": 12}
     (folder / "widths.json").write_text(json.dumps({"config": config, "widths": list(widths)}))
     (folder / "tabular.json").write_text(json.dumps({"config": config, "tables": list(tables)}))
-    (folder / "zoo.json").write_text(json.dumps({"failed": "", "undertrained": {}, **zoo}))
+    (folder / "zoo.json").write_text(json.dumps({"failed": "", "controls": CONTROLS, "undertrained": {}, **zoo}))
     return {claim.source: verdict(list(claim.evidence(folder))) for claim in CLAIMS}
 
 
@@ -98,7 +104,7 @@ def test_claims_are_read_from_what_is_there(tmp_path):
     assert said["2206.00050"] == "not tested"
     page = findings.to_markdown([("It is so.", "mnist_full")], tmp_path)
     assert "- It is so. ([mnist_full](mnist_full.md))" in page
-    assert "small, gain in test NLL, width 0.25: +0.400 [+0.300, +0.500] nats<br>large" in page
+    assert "loss of the mixture, gain in scaled test NLL, width 0.25: +0.400 [+0.300, +0.500] nats<br>loss" in page
     assert "−0.020 [−0.030, −0.010] nats | supported | [zoo](zoo.md)" in page
 
 
@@ -110,4 +116,11 @@ def test_nothing_is_said_of_what_is_undertrained_or_where_a_control_failed(tmp_p
     for source in ("2302.00704", "2301.11323", "2409.02628", "2405.14438", "2410.24210"):
         assert said[source] == "not judged", source
     page = findings.to_markdown([], tmp_path)
-    assert "gain in test NLL, width 0.25: undertrained<br>gain in test NLL, width 4: a control failed" in page
+    assert "gain in scaled test NLL, width 0.25: undertrained<br>" in page
+    assert "gain in scaled test NLL, width 4: a control failed" in page
+
+
+def test_a_control_that_checks_nothing_withholds_what_rests_on_it(tmp_path):
+    wide = {"identical members": {"value": 0.5, "pieces": [[-1.0, 2.0]]}}
+    said = committed(tmp_path, tables=[table("wine", -0.5, 0.5) | {"controls": wide}])
+    assert said["2410.24210"] == "not judged"

@@ -117,8 +117,8 @@ def families(claim: ClaimName, margin: float) -> Families:
             return (Region(TO_SINGLE, 1, -margin, margin), to_deep), outside, nearer
         case _:
             identical = Region(IDENTICAL, 1, low, margin)
-            nearer = Region(NEAR_INDEPENDENT, -1, middle, high)
-            return (identical, nearer), (identical, Region(DISTINCT, -1, margin, high))
+            independent = Region(NEAR_INDEPENDENT, -1, middle, high)
+            return (identical, independent), (identical, Region(DISTINCT, -1, margin, high))
 
 
 def judge_claim(

@@ -44,13 +44,13 @@ class Samples:
       deep_ensemble: deep ensembles. Made of the same pool as `single` where their factors have one name.
       references: names of those methods that are reference rows: other single networks, such as a wider one.
       copies: ensembles of identical members, the negative control.
-      copies_apart: how these were trained otherwise than single networks; empty where they were not.
       positive: the positive control.
       weights: of some methods, and of deep ensembles, samples with scores of the set `PARAMETERS`.
       at_start: `{method: {endpoint: score before training}}`, for what has one.
       curve: deep ensembles by size, see `size_curve`.
       undertrained: `{method: why}` of methods that are not to be judged.
       scales: scores by which equivalents are given.
+      copies_apart: how `copies` were trained otherwise than single networks; empty where they were not.
     """
 
     methods: Mapping[str, Sample]
@@ -58,13 +58,13 @@ class Samples:
     deep_ensemble: Sample
     references: frozenset[str] = frozenset()
     copies: Sample | None = None
-    copies_apart: str = ""
     positive: Control | None = None
     weights: Mapping[str, tuple[Sample, Sample]] = dataclasses.field(default_factory=dict)
     at_start: Mapping[str, Mapping[tuple[str, str], float]] = dataclasses.field(default_factory=dict)
     curve: Mapping[int, Sample] = dataclasses.field(default_factory=dict)
     undertrained: Mapping[str, str] = dataclasses.field(default_factory=dict)
     scales: Sequence[Endpoint] = SCALES
+    copies_apart: str = ""
 
 
 def judge(

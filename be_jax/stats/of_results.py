@@ -40,8 +40,8 @@ def judge_results(
         *references,
         frozenset({SINGLE_WIDE}),
         of_results(result, COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
-        copies_apart(result),
         weights=weights_of(weights, names, runs, result.pooled is not None),
+        copies_apart=copies_apart(result),
     )
     notes = notes_on(result, result.pooled is not None, weights is not None)
     told = "From the scores of runs: intervals are over seeds and networks, and not over test examples."

@@ -126,12 +126,12 @@ def collect(
         deep,
         frozenset({SINGLE_WIDE}),
         of(COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
-        copies_apart(result),
         controls.positive(networks, size, primary) if pooled else None,
         weights_of(weights, list(methods), runs, pooled),
         at_start or (start_in(folder) if folder else {}),
         curve,
         not_trained(result) | named,
+        copies_apart=copies_apart(result),
     )
     return samples, result
 

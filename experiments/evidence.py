@@ -1,0 +1,203 @@
+"""What committed results measure of the literature's claims: each measurement, and the region where a claim has it."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from be_jax.report.columns import percent
+from be_jax.report.words import short_title
+from be_jax.results import StudyResult
+from be_jax.stats import Interval, JudgeConfig, Judgement
+from be_jax.stats.fieller import UNDEFINED
+from be_jax.stats.means import Estimate
+from be_jax.stats.of_results import difference
+from experiments.ablation_settings import SETTINGS
+from experiments.small_report import interval
+
+Region = tuple[float, float]
+ABOVE_0, BELOW_0 = (0.0, math.inf), (-math.inf, 0.0)
+BELOW_1 = (-math.inf, 1.0)
+AT_LEAST_DEEP = (1 - JudgeConfig().margin, math.inf)
+"""A deep ensemble's gain, or so near to it that a judgement calls it equivalent, or more."""
+
+PRIMARY, OOD = "test nll_scaled", "ood auroc_max_probability"
+_TITLES = {PRIMARY: "scaled test NLL", OOD: "OOD AUROC"}
+STUDIES = ("mnist_embedded", "mnist_full", "cifar10_cpu")
+
+
+class Evidence(NamedTuple):
+    """One measurement that a claim speaks of.
+
+    Attributes:
+      where: what was measured, on what.
+      found: the measurement, on any scale; no interval where nothing is to be said.
+      region: in which it lies if the claim is right, of two numbers of which one is infinite.
+      units: seeds, or networks, that it rests on.
+      shown: the measurement in words, or why there is none.
+      part: of the claim, where it has several.
+    """
+
+    where: str
+    found: Interval
+    region: Region
+    units: int
+    shown: str
+    part: str = ""
+
+    @property
+    def direction(self) -> int:
+        """1 where it supports the claim, -1 where it contradicts it, and 0 where it is open."""
+        low, high = self.region
+        outside = (-math.inf, low) if math.isfinite(low) else (high, math.inf)
+        return int(self.found.within(*self.region)) - int(self.found.within(*outside))
+
+    @property
+    def needed(self) -> int | None:
+        """About how many units would decide it with 80 % power, if the estimate were the truth; None where none would.
+
+        The width of an interval falls with the root of their number: seeds, networks and test examples growing alike.
+        """
+        if not self.found.bounded or self.direction:
+            return None
+        bound = next(end for end in self.region if math.isfinite(end))
+        away = self.found.value - bound
+        arm = self.found.value - self.found.lower if away > 0 else self.found.upper - self.found.value
+        if away == 0:
+            return None
+        return max(self.units + 1, math.ceil(self.units * (_WITH_POWER * arm / away) ** 2))
+
+
+_WITH_POWER = (1.96 + 0.84) / 1.96
+
+
+def _record(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _withheld(told: Mapping[str, Any], *methods: str) -> str:
+    """Why nothing is said of these methods of a study; empty where something is."""
+    if told["failed"]:
+        return "a control failed"
+    if any(found.holds(0.0) and found.holds(1.0) for found in map(interval, told["controls"].values())):
+        return "a control checks nothing"
+    return "undertrained" if set(methods) & set(told["undertrained"]) else ""
+
+
+def _evidence(where: str, found: Interval, shown: str, region: Region, units: int, why: str, part: str) -> Evidence:
+    return (
+        Evidence(where, UNDEFINED, region, units, why, part)
+        if why
+        else Evidence(where, found, region, units, shown, part)
+    )
+
+
+def _estimate(told: Mapping[str, Any] | None, unit: str) -> tuple[Interval, str, int]:
+    """A difference with its interval, its words, and the seeds that it rests on."""
+    if told is None or None in told.values() or not math.isfinite(told["half_width"]):
+        return UNDEFINED, "–", 0
+    found = Estimate(**told)
+    ends = (found.mean - found.half_width, found.mean + found.half_width)
+    shown = f"{found.mean:+.3f} [{ends[0]:+.3f}, {ends[1]:+.3f}] {unit}".strip().replace("-", "−")
+    return Interval(found.mean, (ends,)), shown, found.n
+
+
+def wider(folder: Path) -> Iterator[Evidence]:
+    """Where a single network of an ensemble's cost stands, by every quality of the studies and on tables."""
+    for name in STUDIES:
+        if not (folder / f"verdicts_{name}.json").exists():
+            continue
+        judgement = Judgement.load(folder / f"verdicts_{name}.json")
+        wide = judgement.method("single_wide")
+        if wide is None:
+            continue
+        undertrained = "undertrained" if wide.verdicts[0].decision == "undertrained" else ""
+        why = "a control failed" if judgement.failed else undertrained
+        for row in (row for row in wide.rows if row.endpoint in judgement.config.quality and row.position.pieces):
+            where, units = f"{short_title(row.endpoint)}, {name}", wide.units["seeds of single wide"]
+            yield _evidence(where, row.position, percent(row.position), AT_LEAST_DEEP, units, why, "")
+    tables = _record(folder, "tabular")
+    for each in tables.get("tables", ()):
+        found = interval(each["methods"].get("single_wide", {}).get(PRIMARY))
+        where, units = f"{_TITLES[PRIMARY]}, {each['dataset']}", len(tables["config"]["seeds"])
+        yield _evidence(where, found, percent(found), AT_LEAST_DEEP, units, _withheld(each, "single_wide"), "")
+
+
+def at_each_width(method: str, endpoint: str, region: Region, part: str = "", ends: Sequence[str] = ()) -> Any:
+    """By how much a method of the ladder is better than one trained on the same batches and not forced apart.
+
+    At every width, or at the "narrowest" and the "widest" one.
+    """
+
+    def evidence(folder: Path) -> Iterator[Evidence]:
+        widths = _record(folder, "widths").get("widths", [])
+        chosen = [{"narrowest": widths[0], "widest": widths[-1]}[end] for end in ends] if ends and widths else widths
+        for told in chosen:
+            gain = told["over_same_batches"].get(method, {}).get(endpoint)
+            found, shown, units = _estimate(gain, "nats" if endpoint == PRIMARY else "")
+            label = SETTINGS[method].label.removeprefix("deep ensemble, ")
+            where = f"{label}, gain in {_TITLES[endpoint]}, width {told['width']:g}"
+            yield _evidence(where, found, shown, region, units, _withheld(told, method, "deep_same_batches"), part)
+
+    return evidence
+
+
+def all_of(*parts: Callable[[Path], Iterator[Evidence]]) -> Callable[[Path], Iterator[Evidence]]:
+    """The measurements of several readers."""
+
+    def evidence(folder: Path) -> Iterator[Evidence]:
+        for part in parts:
+            yield from part(folder)
+
+    return evidence
+
+
+def wider_is_surer(folder: Path) -> Iterator[Evidence]:
+    """Mutual information of independent networks, of the widest in the narrowest's."""
+    record = _record(folder, "widths")
+    for name in ("test", "ood") if record.get("widths") else ():
+        first, told = record["widths"][0], record["widths"][-1]
+        found = interval(told["epistemic"][name]["of_narrowest"])
+        where = f"mutual information, {name}, width {told['width']:g} of {first['width']:g}"
+        why = _withheld(first) or _withheld(told)
+        yield _evidence(where, found, percent(found), BELOW_1, record["config"]["pool_size"], why, "")
+
+
+def alone_and_together(folder: Path) -> Iterator[Evidence]:
+    """Where members of TabM's ensemble stand, alone and together, on each table."""
+    record = _record(folder, "tabular")
+    for each in record.get("tables", ()):
+        units, why = len(record["config"]["seeds"]), _withheld(each, "tabm_32")
+        together = interval(each["methods"].get("tabm_32", {}).get(PRIMARY))
+        alone = interval(each["alone"]["tabm_32"])
+        name = each["dataset"]
+        for found, region, part in ((alone, BELOW_0, "alone"), (together, ABOVE_0, "together")):
+            shown = percent(found) if found.bounded else "not told"
+            yield _evidence(f"{part}, {name}", found, shown, region, units, why, part)
+
+
+def film(folder: Path) -> Iterator[Evidence]:
+    """By how much normalisations of their own are better than fast weights, in a transformer."""
+    path = folder / "verdicts_mnist_vit.json"
+    if not path.exists() or (film := (judgement := Judgement.load(path)).method("norm_ensemble")) is None:
+        return
+    result = StudyResult.load(folder / "mnist_vit.json")
+    gain = difference(result, "batch_ensemble", "norm_ensemble", *PRIMARY.split(" "))
+    found, shown, units = _estimate(gain._asdict(), "nats, over seeds alone")
+    undertrained = "undertrained" if film.verdicts[0].decision == "undertrained" else ""
+    why = "a control failed" if judgement.failed else undertrained
+    yield _evidence("gain in test NLL, a transformer on MNIST", found, shown, ABOVE_0, units, why, "")
+
+
+def added(folder: Path) -> Iterator[Evidence]:
+    """The loss of a LoRA ensemble less a BatchEnsemble's."""
+    record = _record(folder, "zoo")
+    if "lora_ensemble" in record.get("against_batch_ensemble", {}):
+        less = record["against_batch_ensemble"]["lora_ensemble"]
+        found, shown, units = _estimate(less, "nats")
+        why = _withheld(record, "lora_ensemble", "batch_ensemble")
+        yield _evidence(
+            "scaled test NLL of LoRA less BatchEnsemble's, an MLP on MNIST", found, shown, BELOW_0, units, why, ""
+        )
