@@ -38,13 +38,15 @@ class Point(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Through the origin: its slope, the correlation of the points that it is fitted to, and their range."""
+    """Through the origin: its slope, the range of the points that it is fitted to, their number, and how many of them
+    have it in their interval.
+    """
 
     slope: float
-    correlation: float
     low: float
     high: float
     points: int
+    held: int
 
 
 def squared(root: Interval) -> Interval:
@@ -97,4 +99,6 @@ def fitted(given: Iterable[Point]) -> Line | None:
     if len(used) < 3:
         return None
     x, y = (np.array(values) for values in zip(*((p.distance, p.ratio.value) for p in used), strict=True))
-    return Line(float(x @ y / (x @ x)), float(np.corrcoef(x, y)[0, 1]), float(x.min()), float(x.max()), len(used))
+    slope = float(x @ y / (x @ x))
+    held = sum(point.ratio.holds(slope * point.distance) for point in used)
+    return Line(slope, float(x.min()), float(x.max()), len(used), held)

@@ -54,8 +54,9 @@ def to_markdown(given: Sequence[Point]) -> str:
     if line:
         words = (
             f"Over {line.points} settings of the ablation whose start alone varies, from {line.low:.2f} to "
-            f"{line.high:.2f} on the x axis: mutual information of a deep ensemble's = {line.slope:.2f} x distance, "
-            f"r = {line.correlation:.3f}. The line is dashed in every panel; `of the line` says where it breaks."
+            f"{line.high:.2f} on the x axis, the best line through 0 is: mutual information of a deep ensemble's = "
+            f"{line.slope:.2f} x distance. It lies in the intervals of {line.held} of them. It is dashed in every "
+            "panel; `of the line` says where it breaks."
         )
     rows = []
     for point in given:

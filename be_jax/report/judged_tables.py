@@ -55,8 +55,15 @@ def _diversity(result: StudyResult, judgement: Judgement) -> list[Table]:
     functions = [e for e in _endpoints(judgement) if _is_diversity(e)]
     weights = [e for e in _endpoints(judgement) if e.set_name == PARAMETERS]
     note = "0 % are copies of one network, 100 % independent networks."
-    linear = " Roots make what is quadratic in the members' differences linear."
-    began = " After ←, the position before training." if _any_start(judgement) else ""
+    linear = (
+        " Mutual information and JS divergence grow with the square of how far members differ; their roots are shown, "
+        "so that 50 % is half as far apart as independent networks."
+    )
+    began = (
+        " After ←: before training, of the *trained* deep ensemble's, so that above 100 % is usual."
+        if _any_start(judgement)
+        else ""
+    )
     return [
         *_table(
             result, judgement, "Diversity of the members, % of a deep ensemble's", functions, f"{note}{linear}{began}"

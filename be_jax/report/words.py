@@ -176,9 +176,10 @@ def conditions(config: JudgeConfig) -> str:
     order = ", ".join(endpoint_title(endpoint) for endpoint in config.quality)
     return (
         f"In brackets {100 * config.confidence:g} % intervals: every value that the test does not reject. Endpoints "
-        f"are tested in this order, each at {100 * config.level:g} %, until one is open: {order}. Nearer to: the whole "
-        f"interval is on one side of 50 %; equivalent to: within {100 * config.margin:g} points of 0 % or 100 %. "
-        f"The probability of a false statement is at most {100 * config.level:g} % for each strength of statement."
+        f"are tested in this order, each at {100 * config.level:g} %, until the interval of one has 50 % in it; what "
+        f"comes after that is shown, not claimed: {order}. Equivalent to: within {100 * config.margin:g} points of 0 % "
+        f"or 100 %. At most {100 * config.level:g} % of statements of each strength are expected to be false, of each "
+        "claim about each method; this is not corrected for the number of methods."
     )
 
 

@@ -85,8 +85,9 @@ def positions(result: StudyResult, judgement: Judgement) -> Illustration:
         "position",
         "Where each method stands, from a single model (0) to a deep ensemble (100)",
         f"{conditions(judgement.config)} The first, bold, is the primary endpoint. A filled mark: decided, or a "
-        "control that passed. Grey bands: equivalent to either. An arrow: the interval goes on beyond the edge; no "
-        f"mark: the score was not measured, or the deep ensemble is worse by it. Controls: {controls}.",
+        "control that passed; a hollow one: not decided, wherever it lies. Grey bands: equivalent to either. An arrow: "
+        "the interval goes on beyond the edge; no mark: the score was not measured, or the deep ensemble is worse by "
+        f"it. Controls: {controls}.",
         f"Intervals of {', '.join(label(result, name) for name in names)} by {shown}.",
         figure,
     )
