@@ -98,7 +98,7 @@ def equivalents_table(result: StudyResult, judgement: Judgement) -> Iterable[Tab
 def _decision(judged: MethodJudgement, claim: str) -> str:
     verdict = judged.verdict(claim)  # type: ignore[arg-type]
     partly = 0 < verdict.reached < len(verdict.stated)
-    return f"{verdict.decision}, {verdict.reached}/{len(verdict.stated)}" if partly else verdict.decision
+    return f"{verdict.decision} by {verdict.reached} of {len(verdict.stated)}" if partly else verdict.decision
 
 
 def _table(
