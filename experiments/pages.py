@@ -38,6 +38,7 @@ from experiments import (
     diversity_report,
     phase_report,
     published,
+    small_report,
     start_distance,
     start_distance_report,
     tabular_report,
@@ -74,6 +75,9 @@ RECORDS = {
 }
 """Experiments of one file, by its name, with what writes their page."""
 
+LEARNING_RATES = "learning_rates_cifar10_cpu"
+"""Of the study that has a rate for each method, on whose page they are told."""
+
 FIGURES = ("severity", "pool", "learning")
 OF_PUBLISHED_DATA = ("mnist_full", "mnist_published", "cifar10_cpu")
 """Those whose figures can be set beside published ones."""
@@ -85,8 +89,8 @@ HEADLINE = "mnist_full"
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Attributes:
-    runs: folder of a finished study to commit.
-    name: under which it is committed.
+    runs: folder of a finished study to commit, or of learning rates.
+    name: under which it is committed; `learning_rates_<study>` of learning rates.
     """
 
     runs: Path | None = None
@@ -94,7 +98,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check((self.runs is None) == (self.name is None), "name", self.name, "given with runs, and only then")
-        names = (*TITLES, *RECORDS)
+        names = (*TITLES, *RECORDS, LEARNING_RATES)
         check(self.name is None or self.name in names, "name", self.name, f"one of {', '.join(names)}")
 
 
@@ -104,6 +108,8 @@ def commit(runs: Path, name: str) -> list[Path]:
     Raises:
       FileNotFoundError: the study has not been judged, or the experiment not finished.
     """
+    if name == LEARNING_RATES:
+        return [Path(shutil.copy(runs / "learning_rates.json", RESULTS / f"{name}.json"))]
     if name in RECORDS:
         files = [runs / f"{name}.json", *sorted(runs.glob(f"{name}*.png"))]
         return [Path(shutil.copy(file, RESULTS)) for file in files]
@@ -157,7 +163,7 @@ def pages() -> Iterator[tuple[Path, str]]:
             yield RESULTS / f"{name}.md", report.to_markdown(json.loads((RESULTS / f"{name}.json").read_text()))
     if known := start_distance.points(RESULTS):
         yield RESULTS / "start_distance.md", start_distance_report.to_markdown(known)
-    own = [(sentence, name) for name in committed if name.startswith("mnist_") for sentence in _headlines(name)]
+    own = [(sentence, name) for name in committed if name != "ablation" for sentence in _headlines(name)]
     if (RESULTS / "zoo.json").exists():
         own += [(said, "zoo") for said in zoo_report.sentences(json.loads((RESULTS / "zoo.json").read_text()))]
     yield RESULTS / "findings.md", findings_page.to_markdown(own, RESULTS)
@@ -185,9 +191,31 @@ def page(name: str) -> str:
     figures = published.FIGURES.get(result.experiment, ())
     if name in OF_PUBLISHED_DATA and figures:
         parts += ["## Beside published figures", published.markdown(result, judgement).strip()]
+    if (RESULTS / f"learning_rates_{name}.json").exists():
+        parts += [
+            "## Learning rates",
+            _learning_rates(json.loads((RESULTS / f"learning_rates_{name}.json").read_text())),
+        ]
     made = result.provenance
     command = f"`{made['command']}`, {made['date']}, {made['processor']}, Python {made['python']}, jax {made['jax']}."
     return "\n\n".join([*parts, "## How this was made", command]) + "\n"
+
+
+def _learning_rates(record: Mapping[str, Any]) -> str:
+    """What `experiments.learning_rates` measured for each method, the chosen rate bold."""
+    nlls: Mapping[str, Mapping[str, float]] = record["validation_nll"]
+    heads = ["validation NLL, temperature-scaled, at a learning rate of", *next(iter(nlls.values()))]
+
+    def shown(method: str, rate: str) -> str:
+        text = f"{nlls[method][rate]:.4f}"
+        return f"**{text}**" if float(rate) == record["chosen"][method] else text
+
+    rows = [[small_report.name_of(method), *(shown(method, rate) for rate in of)] for method, of in nlls.items()]
+    note = (
+        f"One seed ({record['seed']}) that the study does not use, its schedule divided by {record['shorten']}. "
+        f"`{record['provenance']['command']}`, {record['provenance']['date']}."
+    )
+    return f"{small_report.table(heads, rows)}\n{note}"
 
 
 def index(committed: list[str]) -> str:
