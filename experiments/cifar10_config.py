@@ -84,6 +84,7 @@ CPU = Config(
     network="resnet8_half",
     dtype="float32",
     train=dataclasses.replace(PUBLISHED, batch_size=32),
+    learning_rates={"mc_dropout": 0.1, "batch_ensemble": 0.1, "batch_ensemble_sign": 0.2, "single_wide": 0.1},
     train_size=3_000,
     validation_size=2000,
     shift="generated",

@@ -23,6 +23,7 @@ from be_jax import methods
 from be_jax.config import check
 from be_jax.files import replacing, write_atomically
 from be_jax.report import answer, draw_figures, markdown_table, predictions_in
+from be_jax.report.columns import DASH
 from be_jax.report.figures.learning import learning_curves
 from be_jax.report.figures.position import positions
 from be_jax.report.judged_tables import judged_tables
@@ -202,19 +203,20 @@ def page(name: str) -> str:
 
 
 def _learning_rates(record: Mapping[str, Any]) -> str:
-    """What `experiments.learning_rates` measured for each method, the chosen rate bold."""
+    """What `experiments.learning_rates` measured of each method, the chosen rate bold; a dash where it was not."""
     nlls: Mapping[str, Mapping[str, float]] = record["validation_nll"]
-    heads = ["validation NLL, temperature-scaled, at a learning rate of", *next(iter(nlls.values()))]
+    rates = sorted({rate for of in nlls.values() for rate in of}, key=float)
 
     def shown(method: str, rate: str) -> str:
-        text = f"{nlls[method][rate]:.4f}"
+        text = f"{nlls[method][rate]:.4f}" if rate in nlls[method] else DASH
         return f"**{text}**" if float(rate) == record["chosen"][method] else text
 
-    rows = [[small_report.name_of(method), *(shown(method, rate) for rate in of)] for method, of in nlls.items()]
+    rows = [[small_report.name_of(method), *(shown(method, rate) for rate in rates)] for method in nlls]
     note = (
         f"One seed ({record['seed']}) that the study does not use, its schedule divided by {record['shorten']}. "
         f"`{record['provenance']['command']}`, {record['provenance']['date']}."
     )
+    heads = ["validation NLL, temperature-scaled, at a learning rate of", *rates]
     return f"{small_report.table(heads, rows)}\n{note}"
 
 
