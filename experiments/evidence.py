@@ -25,6 +25,7 @@ AT_LEAST_DEEP = (1 - JudgeConfig().margin, math.inf)
 PRIMARY, OOD = "test nll_scaled", "ood auroc_max_probability"
 _TITLES = {PRIMARY: "scaled test NLL", OOD: "OOD AUROC"}
 STUDIES = ("mnist_embedded", "mnist_full", "cifar10_cpu")
+ZOOS = ("zoo", "zoo_full", "zoo_lenet", "zoo_full_lenet", "zoo_cifar10")
 
 
 class Evidence(NamedTuple):
@@ -193,11 +194,10 @@ def film(folder: Path) -> Iterator[Evidence]:
 
 def added(folder: Path) -> Iterator[Evidence]:
     """The loss of a LoRA ensemble less a BatchEnsemble's."""
-    record = _record(folder, "zoo")
-    if "lora_ensemble" in record.get("against_batch_ensemble", {}):
-        less = record["against_batch_ensemble"]["lora_ensemble"]
-        found, shown, units = _estimate(less, "nats")
-        why = _withheld(record, "lora_ensemble", "batch_ensemble")
-        yield _evidence(
-            "scaled test NLL of LoRA less BatchEnsemble's, an MLP on MNIST", found, shown, BELOW_0, units, why, ""
-        )
+    for name in ZOOS:
+        record = _record(folder, name)
+        if "lora_ensemble" in record.get("against_batch_ensemble", {}):
+            found, shown, units = _estimate(record["against_batch_ensemble"]["lora_ensemble"], "nats")
+            why = _withheld(record, "lora_ensemble", "batch_ensemble")
+            where = f"scaled test NLL of LoRA less BatchEnsemble's, {name}"
+            yield _evidence(where, found, shown, BELOW_0, units, why, "")

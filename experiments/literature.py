@@ -15,6 +15,7 @@ from experiments.evidence import (
     OOD,
     PRIMARY,
     STUDIES,
+    ZOOS,
     Evidence,
     added,
     all_of,
@@ -123,7 +124,7 @@ CLAIMS = (
         "A low rank that is added makes a better ensemble than one that multiplies",
         "2405.14438",
         added,
-        ("zoo",),
+        ZOOS,
         "ranks above 1; a pretrained network, of which its authors speak",
     ),
 )

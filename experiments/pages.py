@@ -50,6 +50,7 @@ from experiments import (
 )
 from experiments import findings as findings_page
 from experiments.ablation_settings import SETTINGS
+from experiments.evidence import ZOOS
 
 README = Path(__file__).parent.parent / "README.md"
 RESULTS = Path(__file__).parent / "results"
@@ -72,7 +73,7 @@ RECORDS = {
     "tabular": tabular_report,
     "toy": toy_figures,
     "diversity": diversity_report,
-    "zoo": zoo_report,
+    **dict.fromkeys(ZOOS, zoo_report),
 }
 """Experiments of one file, by its name, with what writes their page."""
 
@@ -165,8 +166,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     if known := start_distance.points(RESULTS):
         yield RESULTS / "start_distance.md", start_distance_report.to_markdown(known)
     own = [(sentence, name) for name in committed if name != "ablation" for sentence in _headlines(name)]
-    if (RESULTS / "zoo.json").exists():
-        own += [(said, "zoo") for said in zoo_report.sentences(json.loads((RESULTS / "zoo.json").read_text()))]
+    for name in (name for name in ZOOS if (RESULTS / f"{name}.json").exists()):
+        own += [(said, name) for said in zoo_report.sentences(json.loads((RESULTS / f"{name}.json").read_text()))]
     yield RESULTS / "findings.md", findings_page.to_markdown(own, RESULTS)
     yield RESULTS / "README.md", index(committed)
     yield README, with_part(README.read_text(), "findings", findings())

@@ -23,7 +23,8 @@ ENDPOINTS = {
 }
 """By which worth is given, the primary one first."""
 
-FIGURES = ("zoo", "zoo_shift", "zoo_ood")
+FIGURES = ("", "_shift", "_ood")
+"""What the names of the figures end with."""
 
 Cost = Callable[[Mapping[str, Any]], float | None]
 LATENCY: Cost = lambda cost: cost["latency"] and cost["latency"]["median"]  # noqa: E731
@@ -59,8 +60,9 @@ def worth(record: Mapping[str, Any], name: str, endpoint: str) -> Equivalent | N
 
 
 def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
-    """A figure for each endpoint, `zoo` by the primary one: a panel for each cost."""
-    return {name: _figure(record, endpoint) for name, endpoint in zip(FIGURES, ENDPOINTS, strict=True)}
+    """A figure for each endpoint, by the record's name: a panel for each cost."""
+    ends = zip(FIGURES, ENDPOINTS, strict=True)
+    return {f"{record['experiment']}{end}": _figure(record, endpoint) for end, endpoint in ends}
 
 
 def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
@@ -112,20 +114,29 @@ def panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> N
     axes.minorticks_off()
 
 
+EXPLAINED = {
+    "tabm": "TabM's start: one random r, the first layer's, and ones elsewhere.",
+    "full_rank": "Full-rank masks: every member multiplies its kernels by matrices of its own.",
+    "rank_4_held": "On a CPU rank 4 takes no more than rank 1.",
+    "adapted": "What starts from a trained network has that network's training to be paid besides.",
+}
+"""What is to be said of some methods where they are there."""
+
+
 def words_of(record: Mapping[str, Any]) -> str:
     """What a reader must know of figures and table."""
     config = record["config"]
     words = [
         f"{record['data']}. {config['members']} members unless a name says otherwise, {len(config['seeds'])} seeds, "
-        "and the learning rate of the single network. Up is better, left is cheaper; **above the green line a method "
-        "is worth more than the deep ensemble that costs as much**. Worth is the number of independent networks whose "
-        f"deep ensemble has the same score, between 1 and {2 * config['members']}, with a 95 % interval over seeds, "
+        f"and the learning rate of the single network{_own_rates(record)}. Up is better, left is cheaper; **above the "
+        "green line a method is worth more than the deep ensemble that costs as much**. Worth is the number of "
+        "independent networks whose deep ensemble has the same score, "
+        f"between 1 and {2 * config['members']}, with a 95 % interval over seeds, "
         "networks and test examples, not corrected for the number of methods. Scaled: at a temperature fitted on "
-        "validation data. Methods of one cost stand side by side. TabM's start: one random r, the first layer's, and "
-        "ones elsewhere; full-rank masks: every member multiplies its kernels by matrices of its own. FLOPs are XLA's "
+        "validation data. Methods of one cost stand side by side. FLOPs are XLA's "
         f"count for a GPU, of a prediction of {config['train']['batch_size']} examples, and of a training step of all "
-        "members on as many; on a CPU rank 4 takes no more than rank 1. What starts from a trained network has that "
-        "network's training to be paid besides."
+        "members on as many.",
+        *(words for name, words in EXPLAINED.items() if name in record["equivalents"]),
     ]
     if record["undertrained"]:
         words.append("A hollow mark: undertrained by the study's own rule.")
@@ -133,6 +144,13 @@ def words_of(record: Mapping[str, Any]) -> str:
         words.append("Seconds are of this machine.")
     text = " ".join(words)
     return f"No verdict: a control failed. {record['failed']}.\n\n{text}" if record["failed"] else text
+
+
+def _own_rates(record: Mapping[str, Any]) -> str:
+    """Those methods for which a learning rate was chosen."""
+    rates = record["config"].get("learning_rates") or {}
+    own = [f"{record['labels'][name]} {rate:g}" for name, rate in rates.items() if name in record["labels"]]
+    return f", but for {', '.join(own)}" if own else ""
 
 
 def sentences(record: Mapping[str, Any]) -> list[str]:
@@ -190,9 +208,11 @@ def to_html(record: Mapping[str, Any]) -> str:
 def to_markdown(record: Mapping[str, Any]) -> str:
     """The figures with their words, and a table with a row for each method, the best first."""
     said = "\n".join(f"- {sentence}" for sentence in sentences(record))
-    parts = [f"# {TITLE}", *([said] if said else []), "![worth against cost](zoo.png)", words_of(record)]
+    name = record["experiment"]
+    parts = [f"# {TITLE}", *([said] if said else []), f"![worth against cost]({name}.png)", words_of(record)]
     parts += [table(HEADS, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
-    parts += ["![under shift](zoo_shift.png)", "![by OOD AUROC](zoo_ood.png)", f"Controls: {controls(record)}."]
+    parts += [f"![under shift]({name}_shift.png)", f"![by OOD AUROC]({name}_ood.png)"]
+    parts += [f"Controls: {controls(record)}."]
     parts += ["## A method of yours beside these", TAKE_PART, "## How this was made", made(record)]
     return "\n\n".join(parts) + "\n"
 

@@ -5,14 +5,16 @@ import re
 import sys
 import types
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
 import be_jax
 from be_jax import methods
 from be_jax.config import ConfigError, TrainConfig
+from be_jax.data import Examples, StudyData
 from be_jax.run import conclude
-from experiments import small, zoo, zoo_report
+from experiments import cifar10, cifar10_config, small, zoo, zoo_config, zoo_report
 from experiments.zoo_methods import VARIANTS
 
 pytestmark = pytest.mark.slow
@@ -29,7 +31,7 @@ PAIR = methods.Method(
 def record(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "users_own", types.SimpleNamespace(PAIR=PAIR))
-        config = zoo.Config(
+        config = zoo_config.Config(
             methods=("single", "copies", "mc_dropout"),
             variants=("tabm", "batch_ensemble_sign_16", "adapted"),
             method=("users_own:PAIR",),
@@ -42,8 +44,9 @@ def record(tmp_path_factory):
             severities=(3,),
             out=tmp_path_factory.mktemp("zoo"),
         )
-        result, judgement = conclude(zoo.make_study(config), "experiments.zoo", weights=False, shift_equivalents=True)
-        return json.loads(small.to_json(zoo.record_of(config, judgement, result)))
+        study = zoo.make_study(config)
+        result, judgement = conclude(study, "experiments.zoo", weights=False, shift_equivalents=True)
+        return json.loads(small.to_json(zoo.record_of(config, study, judgement, result)))
 
 
 def test_every_method_has_its_worth_and_its_cost(record):
@@ -106,7 +109,7 @@ def test_the_table_to_sort_has_the_same_rows(record):
 def test_the_method_that_the_page_shows_is_one(tmp_path, monkeypatch):
     (tmp_path / "shown_method.py").write_text(re.search("```python\n(.*?)```", zoo_report.TAKE_PART, re.DOTALL)[1])
     monkeypatch.syspath_prepend(tmp_path)
-    row = zoo.users_method("shown_method:my_method")
+    row = zoo_config.users_method("shown_method:my_method")
     ensemble = row.build(be_jax.models.MLP(), methods.Options(members=3))
     assert (row.name, ensemble.members) == ("far_start", 3)
 
@@ -143,11 +146,26 @@ def test_the_figure_has_the_line_and_every_method(record):
 )
 def test_a_method_that_is_none_is_refused(where, message):
     with pytest.raises(ConfigError, match=message):
-        zoo.users_method(where)
+        zoo_config.users_method(where)
 
 
 def test_names_are_told_apart():
     assert not VARIANTS.keys() & methods.TABLE.keys()
     assert len({row.label for row in VARIANTS.values()}) == len(VARIANTS)
     with pytest.raises(ConfigError, match="with 'single' and 'copies'"):
-        zoo.Config(methods=("single",))
+        zoo_config.Config(methods=("single",))
+
+
+def test_the_zoo_of_cifar10_goes_on_in_the_folder_of_its_study(monkeypatch):
+    shape = (10, 32, 32, 3)
+    examples = Examples(np.zeros(shape, np.uint8), np.arange(10))
+    data = StudyData("tiny", examples, examples, examples, {}, 10)
+    monkeypatch.setattr(cifar10, "load_data", lambda config: data)
+    config, own = zoo_config.PRESETS["cifar10"], cifar10_config.CPU
+    study, of_study = zoo.make_study(config), cifar10.make_study(own)
+    assert study.identity == of_study.identity
+    theirs = {method.name: method for method in of_study.methods}
+    ours = {method.name: method for method in study.methods}
+    assert ours.keys() >= theirs.keys() | {"snapshot", "norm_ensemble"}
+    assert all(ours[name].train == method.train for name, method in theirs.items())
+    assert zoo_config.Config(model="lenet").name == "zoo_lenet"

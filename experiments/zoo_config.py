@@ -1,0 +1,105 @@
+"""What can be varied in the zoo, on the data of either study, and its presets."""
+
+import dataclasses
+import importlib
+from typing import Any, ClassVar, Literal
+
+from be_jax.config import ConfigError, check
+from be_jax.methods import TABLE, Method
+from experiments import cifar10_config, mnist
+from experiments.common import check_chosen
+from experiments.zoo_methods import VARIANTS
+
+METHODS = (
+    *("single", "copies", "single_wide", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "lora_ensemble"),
+    *("last_layer", "masksembles", "full_rank", "packed", "snapshot"),
+)
+OF_RESNETS = (*(name for name in METHODS if name != "full_rank"), "norm_ensemble")
+
+
+@dataclasses.dataclass(frozen=True)
+class Zoo:
+    """What can be varied beside the study itself.
+
+    Attributes:
+      variants: BatchEnsembles beside those of `methods`.
+      method: methods of your own, `module:name` each.
+      rounds: of each timing; 0 counts and times nothing.
+    """
+
+    methods: tuple[str, ...] = METHODS
+    variants: tuple[str, ...] = ()
+    method: tuple[str, ...] = ()
+    rounds: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()  # type: ignore[misc]  # of the study's own configuration
+        check({"single", "copies"} <= set(self.methods), "methods", self.methods, "with 'single' and 'copies'")
+        if self.variants:
+            check_chosen("variants", self.variants, tuple(VARIANTS))
+        check(self.rounds >= 0, "rounds", self.rounds, "an integer >= 0")
+
+    @property
+    def rows(self) -> dict[str, Method]:
+        """Every method by name."""
+        users = [users_method(where) for where in self.method]
+        rows = [TABLE[name] for name in self.methods] + [VARIANTS[name] for name in self.variants] + users
+        return {row.name: row for row in rows}
+
+
+NOT_PART = ("variants", "method", "rounds")
+"""Fields that do not determine the numbers of a run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Zoo, mnist.Config):
+    """The MNIST study's, with more methods."""
+
+    study: ClassVar[str] = "zoo"
+
+    variants: tuple[str, ...] = tuple(VARIANTS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.model in ("mlp", "lenet"), "model", self.model, "'mlp' or 'lenet'")
+
+    @property
+    def name(self) -> str:
+        """Of its record."""
+        return "zoo" + "_full" * (self.data == "tfds") + "_lenet" * (self.model == "lenet")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cifar10(Zoo, cifar10_config.Config):
+    """The CIFAR-10 study's, with more methods."""
+
+    study: ClassVar[str] = "zoo"
+    name: ClassVar[str] = "zoo_cifar10"
+
+    preset: Literal["cifar10"] = "cifar10"  # type: ignore[assignment]
+
+
+def users_method(where: str) -> Method:
+    """The method at `module:name`.
+
+    Raises:
+      ConfigError: there is none.
+    """
+    module, _, name = where.partition(":")
+    try:
+        row = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"method must be module:name, such as my_module:my_method; {where!r}: {error}") from error
+    if not isinstance(row, Method):
+        raise ConfigError(f"method {where!r} must be a be_jax.methods.Method; got {type(row).__name__}")
+    return row
+
+
+def _of(zoo: Any, study: Any, **own: Any) -> Any:
+    """A study's preset as a zoo's."""
+    return zoo(**{field.name: getattr(study, field.name) for field in dataclasses.fields(study)} | own)
+
+
+PRESETS: dict[str, Config | Cifar10] = {
+    name: _of(Config, preset, methods=METHODS) for name, preset in mnist.PRESETS.items() if name != "published"
+} | {"cifar10": _of(Cifar10, cifar10_config.CPU, preset="cifar10", methods=OF_RESNETS)}
