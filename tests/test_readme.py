@@ -11,7 +11,7 @@ from report_fakes import SEEDS, cifar_study, predictions, run_record, study
 from be_jax.config import ConfigError
 from be_jax.runs import seed_folder
 from be_jax.stats import judge_results
-from experiments import pages, published
+from experiments import headlines, pages, published
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -53,7 +53,8 @@ def test_no_command_of_a_result_names_a_folder_of_one_machine():
 def finished(tmp_path, monkeypatch):
     """The run folder of a judged study, and a repository with no results."""
     monkeypatch.setattr(pages, "README", tmp_path / "README.md")
-    monkeypatch.setattr(pages, "RESULTS", tmp_path / "results")
+    for module in (pages, headlines):
+        monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     pages.RESULTS.mkdir()
     pages.README.write_text("<!-- findings -->\n<!-- end of findings -->\n")
     made = {"command": "python -m x", "date": "2026-01-01", "processor": "p", "jax": "0", "python": "3"}
@@ -77,6 +78,8 @@ def test_a_committed_study_has_its_page_and_figures(finished):
     assert "](cifar10_cpu_position.png)" in page
     assert "## Beside published figures" in page
     assert "](cifar10_cpu.md)" in pages.index(["cifar10_cpu"])
+    (brief,) = headlines._brief("cifar10_cpu")
+    assert re.search(r"BatchEnsemble N\(1, 0.5\) .* % \[.*\].* of the gain in scaled test NLL\.$", brief)
 
 
 def test_a_study_without_a_name_of_its_own_is_refused():

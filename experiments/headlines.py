@@ -1,0 +1,85 @@
+"""What committed studies come to: their titles, their headlines, and the findings that README.md opens with."""
+
+import dataclasses
+from pathlib import Path
+
+from be_jax import methods
+from be_jax.report import answer
+from be_jax.report.columns import DASH, percent
+from be_jax.report.methods import label
+from be_jax.report.words import short_title
+from be_jax.results import StudyResult
+from be_jax.stats import Judgement, MethodJudgement
+
+RESULTS = Path(__file__).parent / "results"
+
+TITLES = {
+    "mnist_embedded": "A sample of MNIST: 4,000 training images",
+    "mnist_full": "All of MNIST: 55,000 training images",
+    "mnist_published": "All of MNIST by the published protocol, confounds and all",
+    "cifar10_cpu": "CIFAR-10: ResNet-8, 3,000 training images",
+    "mnist_gru": "A recurrent network on rows of MNIST: 4,000 training images",
+    "mnist_vit": "A vision transformer on MNIST: 4,000 training images",
+    "ablation": "Ablation on 4,000 images of MNIST: one switch at a time",
+}
+"""The studies that have a page once they are committed, in the order of the index."""
+
+HEADLINE, ALSO = "mnist_full", "cifar10_cpu"
+"""The study that README.md opens with, and the one that it names beside it."""
+
+
+def findings() -> str:
+    """The findings of the study that README.md opens with, and a line on another; nothing until there is one."""
+    if not (RESULTS / f"verdicts_{HEADLINE}.json").exists():
+        return ""
+    result, _ = committed(HEADLINE)
+    what = (
+        f"[{TITLES[HEADLINE]}](experiments/results/{HEADLINE}.md), a network of {result.runs[0].parameters:,} weights"
+    )
+    return f"{what}:\n\n{bulleted([*headlines(HEADLINE), *_brief(ALSO)])}\n"
+
+
+def _brief(name: str) -> list[str]:
+    """What BatchEnsembles and references of a study recover, in one line; nothing where it is not committed."""
+    if not (RESULTS / f"verdicts_{name}.json").exists():
+        return []
+    result, judgement = committed(name)
+    opening = f"[{TITLES[name]}](experiments/results/{name}.md)"
+    if judgement.failed:
+        return [f"{opening}: {headlines(name)[0]}"]
+    parts = ", ".join(f"{label(result, each.name)} {_primary(each, judgement)}" for each in _told(judgement))
+    return [f"{opening}: {parts} of the gain in {short_title(judgement.config.primary)}."]
+
+
+def _primary(judged: MethodJudgement, judgement: Judgement) -> str:
+    if judged.verdict("C2").decision == "undertrained":
+        return "undertrained"
+    row = judged.row(*judgement.config.primary)
+    return percent(row.position) if row else DASH
+
+
+def committed(name: str) -> tuple[StudyResult, Judgement]:
+    """A study's result and judgement."""
+    return StudyResult.load(RESULTS / f"{name}.json"), Judgement.load(RESULTS / f"verdicts_{name}.json")
+
+
+def headlines(name: str) -> list[str]:
+    """What the answer says of BatchEnsembles and of references, or why nothing is said."""
+    result, judgement = committed(name)
+    if judgement.failed:
+        return answer(result, judgement)[:1]
+    told = _told(judgement)
+    return answer(result, dataclasses.replace(judgement, methods=tuple(told)))[: len(told)]
+
+
+def _told(judgement: Judgement) -> list[MethodJudgement]:
+    return [each for each in judgement.methods if each.role == "reference" or _is_subject(each.name)]
+
+
+def _is_subject(name: str) -> bool:
+    return name in methods.TABLE and methods.TABLE[name].is_subject
+
+
+def bulleted(sentences: list[str]) -> str:
+    """As a list in Markdown."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)
