@@ -13,8 +13,8 @@ from be_jax.stats.equivalent import is_scale
 from be_jax.stats.judge import FURTHER_DIVERSITY
 
 _PARTLY = (
-    'Mixed: endpoints speak for the claim and against it, as "worse than a single model" does against C2. After a '
-    "decision, how many of its endpoints are decided, where not all are."
+    'Mixed: endpoints speak for the claim and against it, as "worse than a single model" does against C2. By 1 of 6: '
+    "the first of six endpoints is decided and the second open, so that nothing is said of the others."
 )
 
 
