@@ -74,7 +74,12 @@ def study_at(config: Config, rate: float) -> Study:
         milestones=tuple(epoch // config.shorten for epoch in base.train.milestones if epoch >= config.shorten),
     )
     settings = dataclasses.replace(
-        base, train=train, methods=config.methods, data_dir=config.data_dir, out=config.folder / f"rate_{rate:g}"
+        base,
+        train=train,
+        learning_rates={},  # those that were chosen before
+        methods=config.methods,
+        data_dir=config.data_dir,
+        out=config.folder / f"rate_{rate:g}",
     )
     study = cifar10.make_study(settings)
     return dataclasses.replace(
