@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -24,6 +24,23 @@ PUBLISHED = TrainConfig(
     milestones=(25, 50),
     weight_decay=5e-4,
 )
+
+
+def _named(words: list[str]) -> dict[str, float]:
+    """From "single 0.05 copies 0.1"."""
+    if len(words) % 2:
+        raise ValueError(f"a number for each method is wanted, such as: single 0.05 copies 0.1; got {' '.join(words)}")
+    return {name: float(number) for name, number in zip(words[::2], words[1::2], strict=True)}
+
+
+NAMED_NUMBERS: Any = tyro.constructors.PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="[METHOD FLOAT ...]",
+    instance_from_str=_named,
+    is_instance=lambda value: isinstance(value, Mapping),
+    str_from_instance=lambda value: [word for name, number in value.items() for word in (name, f"{number:g}")],
+)
+"""How a mapping of numbers is written on the command line; tyro would have an option for each name of the default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +69,7 @@ class Config(ImageStudyConfig):
     network: Literal["resnet8_half", "resnet8", "resnet20", "resnet18", "wrn28_10"] = "resnet18"
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     train: TrainConfig = PUBLISHED
-    learning_rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    learning_rates: Annotated[Mapping[str, float], NAMED_NUMBERS] = dataclasses.field(default_factory=dict)
     train_size: int | None = None
     validation_size: int = 5000
     shift: Literal["cifar10_c", "generated"] = "cifar10_c"
