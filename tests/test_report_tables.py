@@ -149,7 +149,8 @@ def test_the_fit_is_that_of_the_last_epoch():
         curve = {"epoch": (1, 2), "train_nll": (9.0, nll), "train_accuracy": (0.1, 0.9), "validation_nll": (9.0, 0.5)}
         return dataclasses.replace(run_record("single", seed, {}), curve=curve)
 
-    (table,) = fit_tables(study([trained(0, 0.1), trained(1, 0.3), run_record("copies", 0, {})]))
+    diverged = dataclasses.replace(trained(2, 9.0), status="diverged")
+    (table,) = fit_tables(study([trained(0, 0.1), trained(1, 0.3), diverged, run_record("copies", 0, {})]))
     cells = {column.title: [cell.text for cell in column.cells] for column in table.columns}
     assert cells["training NLL"][0].startswith("0.2000 ± ")
     assert cells["training accuracy %"] == ["90.00 ± 0.00", "–"]

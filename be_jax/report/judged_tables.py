@@ -60,7 +60,7 @@ def _diversity(result: StudyResult, judgement: Judgement) -> list[Table]:
         "so that 50 % is half as far apart as independent networks."
     )
     began = (
-        " After ←: before training, of the *trained* deep ensemble's, so that above 100 % is usual."
+        " After ←: before training, of the trained deep ensemble's, so that above 100 % is usual."
         if _any_start(judgement)
         else ""
     )

@@ -59,7 +59,8 @@ def tables(result: StudyResult, judgement: Judgement | None = None) -> list[Tabl
 
 def fit_tables(result: StudyResult) -> list[Table]:
     """How well each method fits at the end of training, in one table; nothing where no curve was kept."""
-    curves = {method: [run.curve for run in runs_of(result, method) if run.curve] for method in result.methods}
+    whole = [run for run in result.runs if run.status != "diverged" and run.curve]
+    curves = {method: [run.curve for run in whole if run.method == method] for method in result.methods}
     if not any(curves.values()):
         return []
     note = (

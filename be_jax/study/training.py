@@ -185,8 +185,10 @@ def read_record(method: str, seed: int, run: RunFolder, score: Score = score_pre
 
 
 def _curve(epochs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
-    """The logged epochs at which the fit of members was measured."""
+    """The logged epochs at which the fit of members was measured; empty where there is none."""
     measured = [line for line in epochs if "train_nll" in line]
+    if not measured:
+        return {}
     of_members = ("train_nll", "train_accuracy")
     minimised = [_mean([line["train_minimised"]]) for line in measured if "train_minimised" in line]
     return {
