@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from be_jax.report.columns import percent
 from be_jax.report.words import short_title
 from be_jax.results import StudyResult
-from be_jax.stats import Interval, JudgeConfig, Judgement
+from be_jax.stats import Interval, JudgeConfig, Judgement, MethodJudgement
+from be_jax.stats.controls import checks_nothing
 from be_jax.stats.fieller import UNDEFINED
 from be_jax.stats.means import Estimate
 from be_jax.stats.of_results import difference
@@ -82,9 +83,18 @@ def _withheld(told: Mapping[str, Any], *methods: str) -> str:
     """Why nothing is said of these methods of a study; empty where something is."""
     if told["failed"]:
         return "a control failed"
-    if any(found.holds(0.0) and found.holds(1.0) for found in map(interval, told["controls"].values())):
+    if any(checks_nothing(interval(control)) for control in told["controls"].values()):
         return "a control checks nothing"
     return "undertrained" if set(methods) & set(told["undertrained"]) else ""
+
+
+def _kept_back(judgement: Judgement, method: MethodJudgement) -> str:
+    """The same of a method of a judgement."""
+    if judgement.failed:
+        return "a control failed"
+    if any(checks_nothing(control.position) for control in judgement.controls):
+        return "a control checks nothing"
+    return "undertrained" if method.verdicts[0].decision == "undertrained" else ""
 
 
 def _evidence(where: str, found: Interval, shown: str, region: Region, units: int, why: str, part: str) -> Evidence:
@@ -114,8 +124,7 @@ def wider(folder: Path) -> Iterator[Evidence]:
         wide = judgement.method("single_wide")
         if wide is None:
             continue
-        undertrained = "undertrained" if wide.verdicts[0].decision == "undertrained" else ""
-        why = "a control failed" if judgement.failed else undertrained
+        why = _kept_back(judgement, wide)
         for row in (row for row in wide.rows if row.endpoint in judgement.config.quality and row.position.pieces):
             where, units = f"{short_title(row.endpoint)}, {name}", wide.units["seeds of single wide"]
             yield _evidence(where, row.position, percent(row.position), AT_LEAST_DEEP, units, why, "")
@@ -187,8 +196,7 @@ def film(folder: Path) -> Iterator[Evidence]:
     result = StudyResult.load(folder / "mnist_vit.json")
     gain = difference(result, "batch_ensemble", "norm_ensemble", *PRIMARY.split(" "))
     found, shown, units = _estimate(gain._asdict(), "nats, over seeds alone")
-    undertrained = "undertrained" if film.verdicts[0].decision == "undertrained" else ""
-    why = "a control failed" if judgement.failed else undertrained
+    why = _kept_back(judgement, film)
     yield _evidence("gain in test NLL, a transformer on MNIST", found, shown, ABOVE_0, units, why, "")
 
 

@@ -6,7 +6,7 @@ from be_jax.metrics import registry
 from be_jax.report.columns import percent
 from be_jax.stats.claims import STATEMENTS, TOWARDS_DEEP, Verdict
 from be_jax.stats.config import OOD, PARAMETERS, ROOT, Endpoint, JudgeConfig
-from be_jax.stats.controls import Control
+from be_jax.stats.controls import Control, checks_nothing
 from be_jax.stats.fieller import Interval
 from be_jax.stats.judgement import Judgement, MethodJudgement
 from be_jax.stats.rows import Row
@@ -167,8 +167,8 @@ def control_outcome(passed: bool | None, position: Interval) -> str:
         return "not run"
     if not passed:
         return "failed"
-    has_both = position.holds(0.0) and position.holds(1.0)
-    return "passed, but checks nothing (its interval has both 0 % and 100 % in it)" if has_both else "passed"
+    nothing = checks_nothing(position)
+    return "passed, but checks nothing (its interval has both 0 % and 100 % in it)" if nothing else "passed"
 
 
 def conditions(config: JudgeConfig) -> str:

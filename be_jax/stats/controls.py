@@ -35,6 +35,13 @@ class Control:
     reason: str = ""
 
 
+def checks_nothing(position: Interval) -> bool:
+    """Whether a control that is at this position could not have failed: both a single model's and a deep ensemble's
+    place are in its interval.
+    """
+    return position.holds(0.0) and position.holds(1.0)
+
+
 def negative(
     copies: Sample | None, single: Sample, deep_ensemble: Sample, config: JudgeConfig, apart: str = ""
 ) -> Control:
