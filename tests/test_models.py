@@ -1,5 +1,6 @@
 """The networks: parameter counts, shapes, types, and what makes them residual networks."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,5 +107,7 @@ def test_widths():
     assert models.widen(models.MLP(features=(64, 32)), 0.5).features == (32, 16)
     assert models.widen(models.ViT(width=64, heads=4, mlp_width=128), 2**0.5).width == 92
     assert models.widen(models.ResNet18(), 2).widths == (128, 256, 512, 1024)
-    with pytest.raises(ValueError, match="LeNet has none of the fields"):
-        models.widen(models.LeNet(), 2)
+    lenet = models.widen(models.LeNet(), 2)
+    assert (lenet.features, lenet.widths) == ((12, 32), (240, 168))
+    with pytest.raises(ValueError, match="LayerNorm has none of the fields"):
+        models.widen(nn.LayerNorm(), 2)
