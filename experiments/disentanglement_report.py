@@ -35,17 +35,28 @@ def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
     return {"disentanglement": figure}
 
 
+def _errors(record: Mapping[str, Any]) -> dict[str, str]:
+    """Of each method, such as "0.21 ± 0.03"."""
+    found = {row["method"]: estimate(row["disentanglement_error"]) for row in record["methods"]}
+    return {method: f"{error.mean:.2f} ± {error.half_width:.2f}" for method, error in found.items()}
+
+
+def sentences(record: Mapping[str, Any]) -> list[str]:
+    """The disentanglement error of every method."""
+    errors = ", ".join(f"{name_of(method)} {error}" for method, error in _errors(record).items())
+    return [f"Error of the split of uncertainty into aleatoric and epistemic (0 is a perfect split): {errors}."]
+
+
 def to_markdown(record: Mapping[str, Any]) -> str:
     """The disentanglement error of every method, and its uncertainties at the ends of both sweeps."""
-    rows = []
+    rows, errors = [], _errors(record)
     for row in record["methods"]:
-        error = estimate(row["disentanglement_error"])
         ends = [
             f"{np.mean(row[sweep][kind][0]):.3f} → {np.mean(row[sweep][kind][-1]):.3f}"
             for sweep in SWEEPS
             for kind in ("aleatoric", "epistemic")
         ]
-        rows.append([name_of(row["method"]), f"{error.mean:.2f} ± {error.half_width:.2f} ({error.n})", *ends])
+        rows.append([name_of(row["method"]), f"{errors[row['method']]} ({len(row['disentanglement_error'])})", *ends])
     heads = ["method", "error (runs)", *(f"{kind}, {to}" for to in SWEEPS.values() for kind in ("aleat.", "epist."))]
     words = (
         "Disentanglement error (arXiv 2408.12175; 0 is a perfect split of aleatoric from epistemic uncertainty), mean "

@@ -65,6 +65,13 @@ RECORDS = {
 }
 """Experiments of one file, by its name, with what writes their page."""
 
+SAYING = {
+    "phase": phase_report,
+    "disentanglement": disentanglement_report,
+    **dict.fromkeys(ZOOS, zoo_report),
+}
+"""Those of them that have sentences for the page of findings."""
+
 LEARNING_RATES = "learning_rates_cifar10_cpu"
 """Of the study that has a rate for each method, on whose page they are told."""
 
@@ -151,8 +158,9 @@ def pages() -> Iterator[tuple[Path, str]]:
     if known := start_distance.points(RESULTS):
         yield RESULTS / "start_distance.md", start_distance_report.to_markdown(known)
     own = [(sentence, name) for name in studies if name != "ablation" for sentence in headlines(name)]
-    for name in (name for name in ZOOS if (RESULTS / f"{name}.json").exists()):
-        own += [(said, name) for said in zoo_report.sentences(json.loads((RESULTS / f"{name}.json").read_text()))]
+    for name, report in SAYING.items():
+        if (RESULTS / f"{name}.json").exists():
+            own += [(said, name) for said in report.sentences(json.loads((RESULTS / f"{name}.json").read_text()))]
     yield RESULTS / "findings.md", findings_page.to_markdown(own, RESULTS)
     yield RESULTS / "README.md", index(studies)
     yield README, with_part(README.read_text(), "findings", findings())

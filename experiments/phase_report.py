@@ -5,8 +5,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from be_jax.methods import TABLE
+from be_jax.report.columns import percent
 from experiments import ladder
-from experiments.small_report import MEASURES, SCALE, controls, made, table
+from experiments.small_report import MEASURES, SCALE, controls, interval, made, name_of, table
 
 
 def _steps(record: Mapping[str, Any]) -> ladder.Steps:
@@ -16,6 +18,21 @@ def _steps(record: Mapping[str, Any]) -> ladder.Steps:
 def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
     """A panel for each measure: positions of every method over the number of training images."""
     return {"phase": ladder.draw(_steps(record), record["config"]["methods"], "training images")}
+
+
+def sentences(record: Mapping[str, Any]) -> list[str]:
+    """What each BatchEnsemble of the studies recovers at every size."""
+    return [_sentence(record, name) for name in record["config"]["methods"] if name in TABLE and TABLE[name].is_subject]
+
+
+def _sentence(record: Mapping[str, Any], method: str) -> str:
+    primary = next(iter(MEASURES))
+    found = []
+    for size, told in _steps(record).items():
+        shown = percent(interval(told["methods"].get(method, {}).get(primary)))
+        why = "undertrained" if method in told["undertrained"] else "a control failed" if told["failed"] else shown
+        found.append(f"{why} with {size} training images")
+    return f"{name_of(method)} recovers of the deep ensemble's gain in scaled test NLL: {', '.join(found)}."
 
 
 def to_markdown(record: Mapping[str, Any]) -> str:

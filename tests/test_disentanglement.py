@@ -55,6 +55,8 @@ def test_every_method_is_measured_along_both_sweeps(tmp_path, monkeypatch):
         assert len(row["disentanglement_error"]) == 2
         assert np.max(row["label_noise"]["epistemic"]) < 1e-6 or row["method"] != "copies"
     assert report.to_markdown(record).count("\n| ") == 2 + len(record["methods"])
+    (sentence,) = report.sentences(record)
+    assert sentence.count(" ± ") == len(record["methods"])
     (figure,) = report.draw(record).values()
     assert len(figure.axes) == 4
     monkeypatch.setattr(experiment, "run_study", lambda *_: pytest.fail("trained again"))

@@ -96,6 +96,9 @@ def test_a_cell_whose_control_failed_says_nothing_of_methods(outcome, tmp_path):
     assert "| 100: control failed (identical members: by test nll_scaled, not 0) |" in text
     assert "| 200, BatchEnsemble ±1: undertrained |" in text
     assert "100, BatchEnsemble" not in text
+    (sentence,) = phase_report.sentences(read)
+    assert "40 % [30, ∞] with 50 training images, a control failed with 100" in sentence
+    assert "undertrained with 200" in sentence
     (figure,) = phase_report.draw(read).values()
     marks = [line for line in figure.axes[0].lines if line.get_linestyle() == "None" and len(line.get_xdata())]
     assert len(marks) == 3 + 1  # copies at every size, the method where it is judged
