@@ -54,8 +54,9 @@ def disagreement_matrices(result: StudyResult, examples: Digest) -> Illustration
 
 def _draw(axes: Axes, matrix: np.ndarray, largest: float) -> None:
     axes.imshow(matrix, cmap="Blues", vmin=0, vmax=max(largest, 1e-9))
-    axes.set_xticks(range(len(matrix)), range(1, len(matrix) + 1), fontsize=FONT_SIZE - 1)
-    axes.set_yticks(range(len(matrix)), range(1, len(matrix) + 1), fontsize=FONT_SIZE - 1)
+    members = [str(i + 1) for i in range(len(matrix))]
+    axes.set_xticks(range(len(members)), members, fontsize=FONT_SIZE - 1)
+    axes.set_yticks(range(len(members)), members, fontsize=FONT_SIZE - 1)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     if len(matrix) <= MOST_NUMBERED:
