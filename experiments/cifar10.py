@@ -16,7 +16,6 @@ Ends with tables on the terminal, `results.json` and `report.html` in the run fo
 same command goes on from there. A finished run is not trained again.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 
@@ -53,8 +52,7 @@ def build_method(config: Config, row: methods.Method) -> Planned:
         dropout_rate=config.dropout_rate,
     )
     model = NETWORKS[config.network](dtype=jnp.dtype(config.dtype))
-    rate = config.learning_rates.get(row.name, config.train.learning_rate)
-    return config.planned(row, model, options, dataclasses.replace(config.train, learning_rate=rate))
+    return config.planned(row, model, options)
 
 
 def load_data(config: Config) -> StudyData:

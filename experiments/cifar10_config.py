@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tyro
 
@@ -26,23 +26,6 @@ PUBLISHED = TrainConfig(
 )
 
 
-def _named(words: list[str]) -> dict[str, float]:
-    """From "single 0.05 copies 0.1"."""
-    if len(words) % 2:
-        raise ValueError(f"a number for each method is wanted, such as: single 0.05 copies 0.1; got {' '.join(words)}")
-    return {name: float(number) for name, number in zip(words[::2], words[1::2], strict=True)}
-
-
-NAMED_NUMBERS: Any = tyro.constructors.PrimitiveConstructorSpec(
-    nargs="*",
-    metavar="[METHOD FLOAT ...]",
-    instance_from_str=_named,
-    is_instance=lambda value: isinstance(value, Mapping),
-    str_from_instance=lambda value: [word for name, number in value.items() for word in (name, f"{number:g}")],
-)
-"""How a mapping of numbers is written on the command line; tyro would have an option for each name of the default."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Config(ImageStudyConfig):
     """Everything that can be varied.
@@ -52,8 +35,6 @@ class Config(ImageStudyConfig):
       corruptions: of the shift; all where it is empty.
       network: resnet8_half (16x16 maps of 32 to 128 channels), resnet8, resnet20, resnet18 or wrn28_10.
       dtype: of the computation; parameters and statistics are float32.
-      learning_rates: of methods that have one of their own, chosen on validation data by `experiments.learning_rates`;
-        the others have that of `train`.
       train_size: training images to use; all that are not for validation where it is not given.
       validation_size: images held out for the choice of weights and the temperature.
       shift: "cifar10_c" (the published files, from TFDS) or "generated" (after their definitions).
@@ -69,7 +50,6 @@ class Config(ImageStudyConfig):
     network: Literal["resnet8_half", "resnet8", "resnet20", "resnet18", "wrn28_10"] = "resnet18"
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     train: TrainConfig = PUBLISHED
-    learning_rates: Annotated[Mapping[str, float], NAMED_NUMBERS] = dataclasses.field(default_factory=dict)
     train_size: int | None = None
     validation_size: int = 5000
     shift: Literal["cifar10_c", "generated"] = "cifar10_c"
@@ -83,9 +63,6 @@ class Config(ImageStudyConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_chosen("methods", self.methods, tuple(name for name in methods.TABLE if name != "deep_ensemble"))
-        rates_fit = set(self.learning_rates) <= set(methods.TABLE) and all(v > 0 for v in self.learning_rates.values())
-        wanted = f"numbers > 0, of some of {', '.join(methods.TABLE)}"
-        check(rates_fit, "learning_rates", dict(self.learning_rates), wanted)
         there_are = known_corruptions(self.shift)
         known = len(set(self.corruptions)) == len(self.corruptions) and set(self.corruptions) <= set(there_are)
         wanted = f"different ones of {', '.join(there_are)}, or none for all (shift is {self.shift!r})"

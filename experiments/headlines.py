@@ -16,6 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 TITLES = {
     "mnist_embedded": "A sample of MNIST: 4,000 training images",
     "mnist_full": "All of MNIST: 55,000 training images",
+    "mnist_rates": "All of MNIST, a learning rate for each method",
     "mnist_published": "All of MNIST by the published protocol, confounds and all",
     "cifar10_cpu": "CIFAR-10: ResNet-8, 3,000 training images",
     "mnist_gru": "A recurrent network on rows of MNIST: 4,000 training images",

@@ -24,6 +24,23 @@ from experiments.common import POOL_SEEDS_BELOW, check_chosen, planned
 NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "hosts", "execution")
 """Fields that do not determine the numbers of a run."""
 
+
+def _named(words: list[str]) -> dict[str, float]:
+    """From "single 0.05 copies 0.1"."""
+    if len(words) % 2:
+        raise ValueError(f"a number for each method is wanted, such as: single 0.05 copies 0.1; got {' '.join(words)}")
+    return {name: float(number) for name, number in zip(words[::2], words[1::2], strict=True)}
+
+
+NAMED_NUMBERS: Any = tyro.constructors.PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="[METHOD FLOAT ...]",
+    instance_from_str=_named,
+    is_instance=lambda value: isinstance(value, Mapping),
+    str_from_instance=lambda value: [word for name, number in value.items() for word in (name, f"{number:g}")],
+)
+"""How a mapping of numbers is written on the command line; tyro would have an option for each name of the default."""
+
 Shifted = Callable[[Sequence[str], Sequence[int]], Iterable[tuple[str, Examples]]]
 """`(corruptions, severities)` to one corrupted test set after the other, by `<corruption>_<severity>`."""
 
@@ -43,6 +60,8 @@ class ImageStudyConfig:
       init_std: of r and s ~ N(1, init_std^2) in `batch_ensemble`; `batch_ensemble_sign` draws signs.
       dropout_rate: see the study.
       train: the training protocol.
+      learning_rates: of methods that have one of their own, chosen on validation data by `experiments.learning_rates`;
+        the others have that of `train`.
       corruptions: of the shifted test sets.
       severities: of each corruption, 1 to 5.
       execution: where and how runs are trained.
@@ -60,6 +79,7 @@ class ImageStudyConfig:
     init_std: float = 0.5
     dropout_rate: float = 0.1
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+    learning_rates: Annotated[Mapping[str, float], NAMED_NUMBERS] = dataclasses.field(default_factory=dict)
     corruptions: tuple[str, ...] = ()
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
     execution: Annotated[Execution, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Execution)
@@ -71,6 +91,9 @@ class ImageStudyConfig:
         init_std_fits = math.isfinite(self.init_std) and self.init_std >= 0
         check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
         check(0 <= self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in [0, 1)")
+        rates_fit = set(self.learning_rates) <= set(TABLE) and all(rate > 0 for rate in self.learning_rates.values())
+        wanted = f"numbers > 0, of some of {', '.join(TABLE)}"
+        check(rates_fit, "learning_rates", dict(self.learning_rates), wanted)
 
     @property
     def folder(self) -> Path:
@@ -82,9 +105,11 @@ class ImageStudyConfig:
             check(getattr(self, name) >= 1, name, getattr(self, name), "an integer >= 1")
 
     def planned(self, row: Method, model: nn.Module, options: Options, train: TrainConfig | None = None) -> Planned:
-        """A method with its training protocol and its seeds."""
+        """A method with its training protocol, at its own learning rate where it has one, and its seeds."""
         seeds = tuple(range(self.pool_size)) if row.name == "single" else self.seeds
-        return planned(row, model, options, train or self.train, seeds)
+        train = train or self.train
+        rate = self.learning_rates.get(row.name, train.learning_rate)
+        return planned(row, model, options, dataclasses.replace(train, learning_rate=rate), seeds)
 
 
 def parse_preset(presets: Mapping[str, Any], args: Sequence[str] | None, description: str | None) -> Any:

@@ -1,11 +1,12 @@
-"""A learning rate for each method of the CIFAR-10 study, chosen on validation data.
+"""A learning rate for each method of the study of CIFAR-10, or of MNIST, chosen on validation data.
 
-    python -m experiments.learning_rates --data-dir ~/tensorflow_datasets    # two CPU cores: half an hour
+    python -m experiments.learning_rates --data-dir ~/tensorflow_datasets                  # two CPU cores: half an hour
+    python -m experiments.learning_rates --preset full --runs 3 --data-dir ~/tensorflow_datasets        # all of MNIST
 
-Trains every method at every rate from one seed that the study does not use, by the study's schedule shortened to a
-third, and takes the rate of the least NLL on the validation set at the best temperature there. The test set is not
-looked at. Ends with a table, `learning_rates.json` in the folder, and the option that gives the rates to
-`experiments.cifar10`. Interrupt it at any moment: the same command goes on from there.
+Trains every method at every rate from seeds that the study does not use, by the study's schedule shortened to a third,
+and takes the rate of the least NLL on the validation set at the best temperature there. The test set is not looked at.
+Ends with a table, `learning_rates.json` in the folder, and the option that gives the rates to the study. Interrupt it
+at any moment: the same command goes on from there.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax.numpy as jnp
+import numpy as np
 import rich
 import tyro
 from rich.table import Table
@@ -27,45 +29,60 @@ from be_jax.npz import read_npz
 from be_jax.provenance import provenance
 from be_jax.scores import temperature_of
 from be_jax.study import Study, run_study
-from experiments import cifar10, command_line
-from experiments.cifar10_config import METHODS, PRESETS
+from experiments import cifar10, command_line, mnist
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, use_compilation_cache
 
-SEED = POOL_SEEDS_BELOW - 1
+PRESETS: dict[str, cifar10.Config | mnist.Config] = {**cifar10.PRESETS, **mnist.PRESETS}
+METHODS = tuple(name for name in mnist.METHODS if name != "copies")
+MOST_RUNS = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Attributes:
-    preset: of the CIFAR-10 study.
+    preset: of the study of CIFAR-10 (paper, cpu, smoke) or MNIST (embedded, full).
     data_dir: TFDS folder; TFDS's default where it is not given.
     out: folder of the runs; `runs/learning_rates_<preset>` where it is not given.
     methods: to choose a rate for. `copies` takes that of a single network, which its members are.
-    rates: to choose from, at least three.
+    rates: to choose from, at least three; half, once and twice the preset's where they are not given.
+    runs: of each method at each rate.
     shorten: by which the epochs and milestones of the schedule are divided.
     """
 
-    preset: Literal["paper", "cpu", "smoke"] = "cpu"
+    preset: Literal["paper", "cpu", "smoke", "embedded", "full"] = "cpu"
     data_dir: Path | None = None
     out: Path | None = None
-    methods: tuple[str, ...] = tuple(name for name in METHODS if name != "copies")
-    rates: tuple[float, ...] = (0.025, 0.05, 0.1)
+    methods: tuple[str, ...] = METHODS
+    rates: tuple[float, ...] = ()
+    runs: int = 1
     shorten: int = 3
 
     def __post_init__(self) -> None:
         check_chosen("methods", self.methods, METHODS)
-        fits = len(set(self.rates)) == len(self.rates) >= 3 and min(self.rates) > 0
+        fits = len(set(self.tried)) == len(self.tried) >= 3 and min(self.tried) > 0
         check(fits, "rates", self.rates, "at least three different numbers > 0")
         epochs = PRESETS[self.preset].train.epochs
         check(1 <= self.shorten <= epochs, "shorten", self.shorten, f"an integer in 1 .. {epochs}")
+        check(1 <= self.runs <= MOST_RUNS, "runs", self.runs, f"an integer in 1 .. {MOST_RUNS}")
+
+    @property
+    def tried(self) -> tuple[float, ...]:
+        """The rates."""
+        usual = PRESETS[self.preset].train.learning_rate
+        return self.rates or (usual / 2, usual, 2 * usual)
 
     @property
     def folder(self) -> Path:
         return self.out or Path("runs") / f"learning_rates_{self.preset}"
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The last ones before those of the study's ensembles, which pools do not reach."""
+        return tuple(range(POOL_SEEDS_BELOW - 1, POOL_SEEDS_BELOW - 1 - self.runs, -1))
+
 
 def study_at(config: Config, rate: float) -> Study:
-    """The study at one rate: one seed, the shortened schedule, and no set to predict but `validation`."""
+    """The study at one rate: its own seeds, the shortened schedule, and no set to predict but `validation`."""
     base = PRESETS[config.preset]
     train = dataclasses.replace(
         base.train,
@@ -81,10 +98,10 @@ def study_at(config: Config, rate: float) -> Study:
         data_dir=config.data_dir,
         out=config.folder / f"rate_{rate:g}",
     )
-    study = cifar10.make_study(settings)
+    study = cifar10.make_study(settings) if isinstance(settings, cifar10.Config) else mnist.make_study(settings)
     return dataclasses.replace(
         study,
-        methods=tuple(dataclasses.replace(method, seeds=(SEED,)) for method in study.methods),
+        methods=tuple(dataclasses.replace(method, seeds=config.seeds) for method in study.methods),
         evaluation_sets=lambda _: {"validation": EvaluationSet(*study.data.validation)},
     )
 
@@ -103,15 +120,15 @@ def validation_nll(folder: Path) -> float:
 
 
 def measure(config: Config) -> dict[str, dict[float, float]]:
-    """`{method: {rate: validation NLL}}`."""
-    for rate in config.rates:
+    """`{method: {rate: validation NLL}}`, the mean over runs."""
+    for rate in config.tried:
         run_study(study_at(config, rate), "experiments.learning_rates")
-    return {
-        name: {
-            rate: validation_nll(seed_folder(config.folder / f"rate_{rate:g}" / name, SEED)) for rate in config.rates
-        }
-        for name in config.methods
-    }
+
+    def mean_nll(method: str, rate: float) -> float:
+        folder = config.folder / f"rate_{rate:g}" / method
+        return float(np.mean([validation_nll(seed_folder(folder, seed)) for seed in config.seeds]))
+
+    return {name: {rate: mean_nll(name, rate) for rate in config.tried} for name in config.methods}
 
 
 def best(nlls: dict[float, float]) -> float:
@@ -120,7 +137,7 @@ def best(nlls: dict[float, float]) -> float:
 
 
 def show(nlls: dict[str, dict[float, float]]) -> None:
-    """The table, the option for `experiments.cifar10`, and a warning for each rate at the end of the range."""
+    """The table, the option for the study, and a warning for each rate at the end of the range."""
     rates = next(iter(nlls.values()))
     table = Table("validation NLL, temperature-scaled", *(f"{rate:g}" for rate in rates))
     for name, values in nlls.items():
@@ -141,7 +158,7 @@ def main() -> None:
         "validation_nll": {name: {f"{rate:g}": nll for rate, nll in values.items()} for name, values in nlls.items()},
         "chosen": {name: best(values) for name, values in nlls.items()},
         "shorten": config.shorten,
-        "seed": SEED,
+        "seeds": config.seeds,
         "provenance": provenance("experiments.learning_rates"),
     }
     write_atomically(config.folder / "learning_rates.json", json.dumps(record, indent=1) + "\n")

@@ -29,6 +29,7 @@ from be_jax.report.judged_tables import judged_tables
 from be_jax.report.markdown import to_markdown
 from be_jax.report.methods import label
 from be_jax.report.tables import fit_tables
+from be_jax.report.words import counted
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, Weights
 from experiments import (
@@ -72,8 +73,8 @@ SAYING = {
 }
 """Those of them that have sentences for the page of findings."""
 
-LEARNING_RATES = "learning_rates_cifar10_cpu"
-"""Of the study that has a rate for each method, on whose page they are told."""
+LEARNING_RATES = ("learning_rates_cifar10_cpu", "learning_rates_mnist_rates")
+"""Of studies that have a rate for each method, on whose pages they are told."""
 
 FIGURES = ("severity", "pool", "learning")
 OF_PUBLISHED_DATA = ("mnist_full", "mnist_published", "cifar10_cpu")
@@ -92,7 +93,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check((self.runs is None) == (self.name is None), "name", self.name, "given with runs, and only then")
-        names = (*TITLES, *RECORDS, LEARNING_RATES)
+        names = (*TITLES, *RECORDS, *LEARNING_RATES)
         check(self.name is None or self.name in names, "name", self.name, f"one of {', '.join(names)}")
 
 
@@ -102,7 +103,7 @@ def commit(runs: Path, name: str) -> list[Path]:
     Raises:
       FileNotFoundError: the study has not been judged, or the experiment not finished.
     """
-    if name == LEARNING_RATES:
+    if name in LEARNING_RATES:
         return [Path(shutil.copy(runs / "learning_rates.json", RESULTS / f"{name}.json"))]
     if name in RECORDS:
         files = [runs / f"{name}.json", *sorted(runs.glob(f"{name}*.png"))]
@@ -207,7 +208,8 @@ def _learning_rates(record: Mapping[str, Any]) -> str:
 
     rows = [[small_report.name_of(method), *(shown(method, rate) for rate in rates)] for method in nlls]
     note = (
-        f"One seed ({record['seed']}) that the study does not use, its schedule divided by {record['shorten']}. "
+        f"Over {counted(len(record['seeds']), 'seed')} that the study does not use, its schedule divided by "
+        f"{record['shorten']}. "
         f"`{record['provenance']['command']}`, {record['provenance']['date']}."
     )
     heads = ["validation NLL, temperature-scaled, at a learning rate of", *rates]

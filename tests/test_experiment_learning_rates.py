@@ -9,7 +9,7 @@ import pytest
 from be_jax import methods
 from be_jax.config import ConfigError
 from be_jax.data import from_arrays
-from experiments import cifar10, learning_rates
+from experiments import cifar10, learning_rates, mnist
 from experiments.learning_rates import Config, best, measure, study_at
 
 pytestmark = pytest.mark.slow
@@ -31,9 +31,28 @@ def test_the_schedule_is_the_study_s_shortened_and_the_seed_is_none_of_its_own(d
     assert [(m.train.epochs, m.train.milestones, m.train.learning_rate) for m in study.methods] == [
         (25, (8, 16), 0.2)
     ] * 5
-    assert all(m.seeds == (learning_rates.SEED,) for m in study.methods)
+    assert all(m.seeds == (999,) for m in study.methods)
     of_study = cifar10.PRESETS["cpu"]
-    assert learning_rates.SEED not in (*range(of_study.pool_size), *of_study.seeds)
+    assert 999 not in (*range(of_study.pool_size), *of_study.seeds)
+
+
+def test_of_mnist_with_several_runs_around_the_study_s_own_rate():
+    config = Config("embedded", runs=2)
+    assert config.tried == pytest.approx((5e-4, 1e-3, 2e-3))
+    study = study_at(config, 2e-3)
+    assert study.name == "mnist"
+    assert [(m.train.epochs, m.train.learning_rate, m.seeds) for m in study.methods] == [(25, 2e-3, (999, 998))] * 5
+    assert set(study.evaluation_sets(None)) == {"validation"}
+    with pytest.raises(ConfigError, match="runs must be"):
+        Config("embedded", runs=0)
+
+
+def test_the_mean_over_runs_is_taken(monkeypatch, tmp_path):
+    monkeypatch.setattr(learning_rates, "run_study", lambda *_: None)
+    monkeypatch.setattr(learning_rates, "study_at", lambda *_: None)
+    monkeypatch.setattr(learning_rates, "validation_nll", lambda folder: {"999": 1.0, "998": 2.0}[folder.name[-3:]])
+    nlls = measure(Config("embedded", out=tmp_path, methods=("single",), runs=2))
+    assert list(nlls["single"].values()) == [1.5] * 3
 
 
 def test_a_rate_that_is_far_too_large_is_not_chosen(data, tmp_path):
@@ -46,6 +65,13 @@ def test_a_rate_that_is_far_too_large_is_not_chosen(data, tmp_path):
 def test_fewer_than_three_rates_are_refused(rates):
     with pytest.raises(ConfigError, match="at least three different numbers > 0"):
         Config(rates=rates)
+
+
+def test_a_method_of_mnist_may_have_a_rate_of_its_own_too():
+    config = mnist.parse(["--learning-rates", "batch_ensemble", "0.003"])
+    rates = {name: mnist.build_method(config, methods.find(name)).train.learning_rate for name in config.methods}
+    assert rates.pop("batch_ensemble") == 0.003
+    assert set(rates.values()) == {config.train.learning_rate}
 
 
 def test_a_method_has_the_study_s_rate_unless_it_has_one_of_its_own():
