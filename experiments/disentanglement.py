@@ -4,7 +4,7 @@ The MNIST study's MLP on training sets of several sizes whose labels are replace
 each cell of the grid is a study of its own, in which every method is trained to the end. Along one row (all training
 images) only the noise grows, along one column (no noise) only the data become fewer. Validation and test labels are as
 noisy as training labels. The score is the disentanglement error (arXiv 2408.12175): 0 where each uncertainty follows
-its own cause and nothing else, about 0.5 where nothing is known of the causes. Copies of one network are the control:
+its own cause and nothing else, about 0.5 where both follow both causes, or neither. Copies of one network are the control:
 they have no epistemic uncertainty to follow anything.
 
     python -m experiments.disentanglement        # 4,000 embedded images
@@ -31,10 +31,10 @@ from be_jax.stats.controls import EPISTEMIC_ROUNDING
 from be_jax.study import Study, run_study
 from experiments import command_line, disentanglement_report, small
 from experiments.common import use_compilation_cache
+from experiments.disentanglement_report import KINDS
 from experiments.label_noise import with_noise
 
 METHODS = ("copies", "mc_dropout", "batch_ensemble", "batch_ensemble_sign")
-KINDS = ("error", "aleatoric", "epistemic")
 
 Place = tuple[int, float]
 """Size of the training set, and rate of noise."""
