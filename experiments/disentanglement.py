@@ -4,8 +4,8 @@ The MNIST study's MLP on training sets of several sizes whose labels are replace
 each cell of the grid is a study of its own, in which every method is trained to the end. Along one row (all training
 images) only the noise grows, along one column (no noise) only the data become fewer. Validation and test labels are as
 noisy as training labels. The score is the disentanglement error (arXiv 2408.12175): 0 where each uncertainty follows
-its own cause and nothing else, about 0.5 where both follow both causes, or neither. Copies of one network are the control:
-they have no epistemic uncertainty to follow anything.
+its own cause and nothing else, about 0.5 where both follow both causes, or neither. Copies of one network are the
+control: they have no epistemic uncertainty to follow anything.
 
     python -m experiments.disentanglement        # 4,000 embedded images
 
