@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from be_jax.report.columns import percent
 from be_jax.report.words import short_title
-from be_jax.results import StudyResult
+from be_jax.results import DEEP_ENSEMBLE, StudyResult
 from be_jax.stats import Interval, JudgeConfig, Judgement, MethodJudgement
 from be_jax.stats.controls import checks_nothing
 from be_jax.stats.fieller import UNDEFINED
 from be_jax.stats.means import Estimate
-from be_jax.stats.of_results import difference
+from be_jax.stats.of_results import difference, difference_of_means
 from experiments.ablation_settings import SETTINGS
-from experiments.small_report import interval
+from experiments.small_report import interval, name_of
 
 Region = tuple[float, float]
 ABOVE_0, BELOW_0 = (0.0, math.inf), (-math.inf, 0.0)
@@ -198,6 +198,17 @@ def film(folder: Path) -> Iterator[Evidence]:
     found, shown, units = _estimate(gain._asdict(), "nats, over seeds alone")
     why = _kept_back(judgement, film)
     yield _evidence("gain in test NLL, a transformer on MNIST", found, shown, ABOVE_0, units, why, "")
+
+
+def splits_best(folder: Path) -> Iterator[Evidence]:
+    """The disentanglement error of other methods less that of deep ensembles."""
+    rows = _record(folder, "disentanglement").get("methods", ())
+    errors = {row["method"]: row["disentanglement_error"] for row in rows}
+    for name in (name for name in errors if name not in ("copies", DEEP_ENSEMBLE)):
+        further = difference_of_means(errors[name], errors[DEEP_ENSEMBLE])
+        found, shown, units = _estimate(further._asdict(), "")
+        where = f"disentanglement error of {name_of(name)} less deep ensembles', MNIST"
+        yield _evidence(where, found, shown, ABOVE_0, units, "", "")
 
 
 def added(folder: Path) -> Iterator[Evidence]:

@@ -22,6 +22,7 @@ from experiments.evidence import (
     alone_and_together,
     at_each_width,
     film,
+    splits_best,
     wider,
     wider_is_surer,
 )
@@ -112,6 +113,14 @@ CLAIMS = (
         film,
         ("mnist_vit",),
         "a start of either that was chosen for it",
+    ),
+    Claim(
+        "Deep ensembles split aleatoric from epistemic uncertainty best",
+        "2408.12175",
+        splits_best,
+        ("disentanglement",),
+        "harder images; training that stops before noisy labels are learned by heart; other draws of noise and images, "
+        "of which there was one for each cell",
     ),
     Claim(
         "Members of TabM are weak alone and strong together",

@@ -9,7 +9,7 @@ from be_jax.stats import Interval
 from be_jax.stats.fieller import UNDEFINED
 from be_jax.stats.means import Estimate
 from experiments import findings
-from experiments.evidence import ABOVE_0, BELOW_0, OOD, PRIMARY, Evidence
+from experiments.evidence import ABOVE_0, BELOW_0, OOD, PRIMARY, Evidence, splits_best
 from experiments.literature import CLAIMS, verdict
 
 
@@ -124,3 +124,15 @@ def test_a_control_that_checks_nothing_withholds_what_rests_on_it(tmp_path):
     wide = {"identical members": {"value": 0.5, "pieces": [[-1.0, 2.0]]}}
     said = committed(tmp_path, tables=[table("wine", -0.5, 0.5) | {"controls": wide}])
     assert said["2410.24210"] == "not judged"
+
+
+def test_a_split_is_set_against_deep_ensembles(tmp_path):
+    errors = {"copies": [0.9, 0.9], "mc_dropout": [0.1, 0.2, 0.1], "batch_ensemble": [0.8, 0.7, 0.8]}
+    rows = [{"method": name, "disentanglement_error": of} for name, of in errors.items()]
+    rows.append({"method": "deep_ensemble", "disentanglement_error": [0.5, 0.5, 0.4]})
+    (tmp_path / "disentanglement.json").write_text(json.dumps({"methods": rows}))
+    worse, better = {each.direction: each for each in splits_best(tmp_path)}.values()
+    assert "MC dropout" in worse.where
+    assert "BatchEnsemble" in better.where
+    assert (worse.direction, better.direction) == (-1, 1)
+    assert better.shown == "+0.300 [+0.169, +0.431]", "as Welch's test has it"

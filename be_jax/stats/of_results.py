@@ -94,6 +94,15 @@ def contrast(method: Sample, other: Sample, set_name: str, metric: str) -> Estim
     return Estimate(own.value - of.value, float(quantile(freedom, JudgeConfig().confidence)) * error, method.units)
 
 
+def difference_of_means(values: Sequence[float], others: Sequence[float]) -> Estimate:
+    """Mean of values less that of others, all of them independent, with its 95 % interval; n of the first."""
+    own, of = (
+        of_seeds([{("", ""): np.array([float(value)])} for value in each], factor)
+        for factor, each in (("values", values), ("others", others))
+    )
+    return contrast(own, of, "", "")
+
+
 def ratio_of_means(numerators: Sequence[float], denominators: Sequence[float]) -> Interval:
     """Of two lists of values, paired one by one."""
     part, whole = (
