@@ -1,6 +1,7 @@
 """The ablation as a figure: a row for each setting, a panel for each measure, from its result and judgement."""
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
 from be_jax.results import StudyResult
@@ -31,7 +32,9 @@ def draw(result: StudyResult, judgement: Judgement) -> dict[str, Figure]:
         for level in (0, 1):
             axes.axvline(level, color="black", linewidth=0.9, linestyle=":" if level == 0 else "--")
         axes.set(xlim=view, ylim=(len(shown) - 0.5, -0.5))
+        axes.xaxis.set_major_formatter(PercentFormatter(1))
         tidy(axes, title=MEASURES[endpoint].replace("(temperature-scaled)", "scaled"))
+    figure.supxlabel("0 %: a single network, or copies of one; 100 %: a deep ensemble", fontsize=FONT_SIZE)
     names = [f"{result.config['members']} copies (control)", *map(name_of, settings)]
     panels[0].set_yticks(range(len(names)), names, fontsize=FONT_SIZE - 1)
     return {"settings": figure}

@@ -22,22 +22,24 @@ class Setting(NamedTuple):
       build: from a model and m to the ensemble.
       changes: fields of the training protocol that differ.
       cosine: expected, of the masks of two members at the start; None where members share no kernel.
+      start_alone: whether it differs from the reference in nothing but the normal distribution that r and s start from.
     """
 
     label: str
     build: Callable[[models.MLP, int], Ensemble]
     changes: tuple[tuple[str, object], ...] = ()
     cosine: float | None = None
+    start_alone: bool = False
 
 
 def _start(label: str, r: FastInit, s: FastInit | None = None, rank: int = 1) -> Setting:
     s = r if s is None else s
     build = lambda model, m: batch_ensemble(model, m, rank, r, init_s=s)  # noqa: E731
-    return Setting(label, build, (), expected_cosine(r, s, rank))
+    return Setting(label, build, (), expected_cosine(r, s, rank), start_alone=rank == 1)
 
 
 def _reference(label: str, **changes: object) -> Setting:
-    return _start(label, REFERENCE)._replace(changes=tuple(changes.items()))
+    return _start(label, REFERENCE)._replace(changes=tuple(changes.items()), start_alone=not changes)
 
 
 def _full(label: str, init: FastInit) -> Setting:
@@ -46,7 +48,7 @@ def _full(label: str, init: FastInit) -> Setting:
 
 def _held(rank: int) -> Setting:
     init = normal(std_of_cosine(COSINE, rank), preserve_scale=True)
-    return _start(f"rank {rank}, start distance held", init, rank=rank)
+    return _start(f"rank {rank}, distance and scale kept", init, rank=rank)
 
 
 def _deep(label: str, **changes: object) -> Setting:
@@ -61,7 +63,7 @@ SETTINGS: dict[str, Setting] = {
     "std_1": _start("N(1, 1)", normal(1.0)),
     "scale_0.5": _start("N(1, 0.5), scale kept", normal(0.5, preserve_scale=True)),
     "scale_1": _start("N(1, 1), scale kept", normal(1.0, preserve_scale=True)),
-    "sign": _start("random signs", random_sign()),
+    "sign": _start("random signs", random_sign())._replace(start_alone=False),
     "r_only": _start("N(1, 0.5) for r, s = 1", REFERENCE, ones()),
     "s_only": _start("N(1, 0.5) for s, r = 1", ones(), REFERENCE),
     "rank_2": _start("rank 2", REFERENCE, rank=2),
@@ -69,7 +71,7 @@ SETTINGS: dict[str, Setting] = {
     "full_rank": _full("full rank", REFERENCE),
     "rank_2_held": _held(2),
     "rank_4_held": _held(4),
-    "full_rank_held": _full("full rank, start distance held", normal((1 / COSINE - 1) ** 0.5, preserve_scale=True)),
+    "full_rank_held": _full("full rank, distance and scale kept", normal((1 / COSINE - 1) ** 0.5, preserve_scale=True)),
     "rank_4_sign": _start("rank 4, random signs", random_sign(), rank=4),
     "fast_rate_0": _reference("fast learning rate x 0", fast_learning_rate_multiplier=0.0),
     "fast_rate_0.1": _reference("fast learning rate x 0.1", fast_learning_rate_multiplier=0.1),
@@ -81,11 +83,14 @@ SETTINGS: dict[str, Setting] = {
     "repulsion_1": _reference("repulsive term x 1", repulsion=1.0),
     "repulsion_10": _reference("repulsive term x 10", repulsion=10.0),
     "same_dropout": _reference("members drop the same units")._replace(
-        build=lambda model, m: dataclasses.replace(batch_ensemble(model, m, 1, REFERENCE), same_dropout=True)
+        build=lambda model, m: dataclasses.replace(batch_ensemble(model, m, 1, REFERENCE), same_dropout=True),
+        start_alone=False,
     ),
-    "deep_mean_rule": _deep("deep ensemble, steps 1/m", gradient_rule="mean", batch_mode="independent"),
+    "deep_mean_rule": _deep("deep ensemble, own batches, steps 1/m", gradient_rule="mean", batch_mode="independent"),
     "deep_same_batches": _deep("deep ensemble, same batches"),
-    "deep_mixture": _deep("deep ensemble, loss of the mixture", loss="mixture"),
-    "deep_repelled": _deep("deep ensemble, repelled at images", repulsion=1.0),
-    "deep_repelled_between": _deep("deep ensemble, repelled between", repulsion=1.0, repulsion_at="midpoints"),
+    "deep_mixture": _deep("deep ensemble, same batches, loss of the mixture", loss="mixture"),
+    "deep_repelled": _deep("deep ensemble, same batches, repelled at images", repulsion=1.0),
+    "deep_repelled_between": _deep(
+        "deep ensemble, same batches, repelled between", repulsion=1.0, repulsion_at="midpoints"
+    ),
 }

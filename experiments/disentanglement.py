@@ -103,7 +103,7 @@ def run(config: Config) -> dict[str, Any]:
         if small.finished(study) is None:
             run_study(study, "experiments.disentanglement")
         cells[place] = scores_of(study, StudyResult.load(study.folder / "results.json"))
-    described = small.load(config).describe()
+    described = small.load(config, config.sizes[-1]).describe()
     rows = [summary(config, cells, name) for name in (*METHODS, DEEP_ENSEMBLE)]
     return small.record("disentanglement", config, described, methods=rows)
 

@@ -147,7 +147,7 @@ def at_each_width(method: str, endpoint: str, region: Region, part: str = "", en
         for told in chosen:
             gain = told["over_same_batches"].get(method, {}).get(endpoint)
             found, shown, units = _estimate(gain, "nats" if endpoint == PRIMARY else "")
-            label = SETTINGS[method].label.removeprefix("deep ensemble, ")
+            label = SETTINGS[method].label.removeprefix("deep ensemble, same batches, ")
             where = f"{label}, gain in {_TITLES[endpoint]}, width {told['width']:g}"
             yield _evidence(where, found, shown, region, units, _withheld(told, method, "deep_same_batches"), part)
 
@@ -204,10 +204,10 @@ def splits_best(folder: Path) -> Iterator[Evidence]:
     """The disentanglement error of other methods less that of deep ensembles."""
     rows = _record(folder, "disentanglement").get("methods", ())
     errors = {row["method"]: row["disentanglement_error"] for row in rows}
-    for name in (name for name in errors if name not in ("copies", DEEP_ENSEMBLE)):
+    for name in (name for name in errors if name != DEEP_ENSEMBLE):
         further = difference_of_means(errors[name], errors[DEEP_ENSEMBLE])
         found, shown, units = _estimate(further._asdict(), "")
-        where = f"disentanglement error of {name_of(name)} less deep ensembles', MNIST"
+        where = f"disentanglement error of {name_of(name)} less deep ensembles', 4,000 images of MNIST"
         yield _evidence(where, found, shown, ABOVE_0, units, "", "")
 
 

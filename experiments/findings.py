@@ -13,7 +13,8 @@ HEAD = (
 )
 RULE = (
     "A claim is supported, or contradicted, where the whole interval of a measurement is where the claim has it, or "
-    "outside; mixed where measurements differ. By 3 of 6: three show it, none the contrary, and the rest are open. A "
+    "outside; mixed where measurements differ. By 3 of 6: three show it, none the contrary, and the rest are open, or "
+    "not judged. Endpoints count that come after a study's first open one, which the study itself does not claim. A "
     "claim of two parts takes evidence for both, and is contradicted where one of them is. Measurements are not "
     "corrected for their number; they are over seeds, networks and test examples unless they say otherwise. What it "
     "would take is a rough reckoning from the present estimate, for all measurements to be decided with 80 % power."

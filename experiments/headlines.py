@@ -21,9 +21,17 @@ TITLES = {
     "cifar10_cpu": "CIFAR-10: ResNet-8, 3,000 training images",
     "mnist_gru": "A recurrent network on rows of MNIST: 4,000 training images",
     "mnist_vit": "A vision transformer on MNIST: 4,000 training images",
-    "ablation": "Ablation on 4,000 images of MNIST: one switch at a time",
+    "ablation": "Ablation on 4,000 images of MNIST",
 }
 """The studies that have a page once they are committed, in the order of the index."""
+
+NOTES = {
+    "ablation": "One learning rate for all rows. Members drop units of their own, but in the row that says otherwise "
+    "and in copies, so that what they share trains with less noise than a single network does: the table of the fit "
+    "shows it. Rows that keep the start's distance keep its scale too, and are to be set against `N(1, 0.5), scale "
+    "kept`; deep ensembles on the same batches against `deep ensemble, same batches`.",
+}
+"""What has to be known to read a page, beside the conditions that all share."""
 
 HEADLINE, ALSO = "mnist_full", "cifar10_cpu"
 """The study that README.md opens with, and the one that it names beside it."""

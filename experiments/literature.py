@@ -45,7 +45,8 @@ def verdict(evidence: Sequence[Evidence]) -> str:
     directions = [each.direction for each in evidence]
     of_parts = {each.part: {e.direction for e in evidence if e.part == each.part} for each in evidence}
     count, right, wrong = len(evidence), directions.count(1), directions.count(-1)
-    told = f"{right or 'none'} of {count} for it, {wrong or 'none'} against"
+    silent = sum(not each.found.pieces for each in evidence)
+    told = f"{right or 'none'} of {count} for it, {wrong or 'none'} against{f', {silent} not judged' if silent else ''}"
     if any(-1 in part and 1 not in part for part in of_parts.values()):
         return "contradicted" + (f": {told}" if wrong < count else "")
     if wrong:
@@ -119,8 +120,8 @@ CLAIMS = (
         "2408.12175",
         splits_best,
         ("disentanglement",),
-        "harder images; training that stops before noisy labels are learned by heart; other draws of noise and images, "
-        "of which there was one for each cell",
+        "harder images; other ranges of noise, by which the error of MC dropout moves; a score that sees how much an "
+        "uncertainty changes, and not the shape of its curve alone; other draws of noise and images",
     ),
     Claim(
         "Members of TabM are weak alone and strong together",

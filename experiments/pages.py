@@ -51,7 +51,7 @@ from experiments import (
 from experiments import findings as findings_page
 from experiments.ablation_settings import SETTINGS
 from experiments.evidence import ZOOS
-from experiments.headlines import RESULTS, TITLES, bulleted, committed, findings, headlines
+from experiments.headlines import NOTES, RESULTS, TITLES, bulleted, committed, findings, headlines
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -170,7 +170,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 def page(name: str) -> str:
     """A study: its answer, figures, tables and command."""
     result, judgement = committed(name)
-    parts = [f"# {TITLES[name]}", bulleted(answer(result, judgement))]
+    parts = [f"# {TITLES[name]}", bulleted([*answer(result, judgement), *([NOTES[name]] if name in NOTES else [])])]
     for figure in ("position", "settings", *FIGURES[:2]):
         if (RESULTS / f"{name}_{figure}.png").exists():
             parts.append(f"![{figure}]({name}_{figure}.png)")

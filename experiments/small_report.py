@@ -50,7 +50,7 @@ def looks(methods: Sequence[str]) -> dict[str, Style]:
 
 
 def bar(axes: Axes, at: float, shown: Interval, low: float, high: float, style: Style, *, across: bool = False) -> None:
-    """An interval and its value, clipped to the view [low, high].
+    """An interval and its value, with an arrow at the end of the view [low, high] where the interval goes on.
 
     Args:
       axes: where.
@@ -61,10 +61,14 @@ def bar(axes: Axes, at: float, shown: Interval, low: float, high: float, style: 
       style: colour and marker.
       across: whether positions are along x.
     """
+    before, after = ("<", ">") if across else ("v", "^")
     for lower, upper in shown.pieces:
-        ends, place = [max(lower, low), min(upper, high)], [at, at]
-        if ends[0] <= ends[1]:
-            axes.plot(*((ends, place) if across else (place, ends)), color=style.colour, linewidth=1.2)
+        ends, place = [min(max(lower, low), high), max(min(upper, high), low)], [at, at]
+        axes.plot(*((ends, place) if across else (place, ends)), color=style.colour, linewidth=1.2)
+        for leaves, end, arrow in ((lower < low, low, before), (upper > high, high, after)):
+            if leaves:
+                point = (end, at) if across else (at, end)
+                axes.plot(*point, marker=arrow, color=style.colour, markersize=4, linestyle="none", clip_on=False)
     if shown.pieces and low <= shown.value <= high:
         point = (shown.value, at) if across else (at, shown.value)
         axes.plot(*point, marker=style.marker, color=style.colour, markersize=4.5, linestyle="none")

@@ -88,9 +88,8 @@ def _of_training(folder: Path) -> Iterable[Point]:
 
 
 def only_start(point: Point) -> bool:
-    """Whether this setting differs from the reference in nothing but its start, which is normal."""
-    setting = SETTINGS.get(point.setting)
-    return point.source == "ablation" and setting is not None and not setting.changes and "sign" not in point.setting
+    """Whether this setting of the ablation differs from the reference in nothing but its start, which is normal."""
+    return point.source == "ablation" and SETTINGS[point.setting].start_alone
 
 
 def fitted(given: Iterable[Point]) -> Line | None:

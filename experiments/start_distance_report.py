@@ -12,6 +12,9 @@ from experiments.ablation_settings import SETTINGS
 from experiments.small_report import table
 from experiments.start_distance import Point, fitted, only_start
 
+MOST_SHOWN = 5
+"""Sizes, or epochs, in one panel; the table has them all."""
+
 
 def draw(given: Sequence[Point]) -> dict[str, Figure]:
     """A panel for the ablation, for sizes of the training set and for epochs, where there are any; the line in each."""
@@ -20,12 +23,13 @@ def draw(given: Sequence[Point]) -> dict[str, Figure]:
         "Ablation": {
             "start varied": [p for p in in_ablation if only_start(p)],
             "random signs": [p for p in in_ablation if "sign" in p.setting],
-            "training varied": [p for p in in_ablation if SETTINGS[p.setting].changes],
+            "rank or training varied": [p for p in in_ablation if not only_start(p) and "sign" not in p.setting],
         }
     }
     for title, kind in (("By size of the training set", "images"), ("Over training", "epoch")):
-        sources = dict.fromkeys(p.source for p in given if kind in p.source)
-        groups[title] = {source: [p for p in given if p.source == source] for source in sources}
+        sources = list(dict.fromkeys(p.source for p in given if kind in p.source))
+        spread = np.linspace(0, len(sources) - 1, min(len(sources), MOST_SHOWN)).round().astype(int)
+        groups[title] = {sources[i]: [p for p in given if p.source == sources[i]] for i in spread}
     shown = {title: group for title, group in groups.items() if any(group.values())}
     figure, line = new_figure(3.8), fitted(given)
     for axes, (title, group) in zip(figure.subplots(1, len(shown), squeeze=False).flat, shown.items(), strict=True):
@@ -55,8 +59,9 @@ def to_markdown(given: Sequence[Point]) -> str:
         words = (
             f"Over {line.points} settings of the ablation whose start alone varies, from {line.low:.2f} to "
             f"{line.high:.2f} on the x axis, the best line through 0 is: mutual information of a deep ensemble's = "
-            f"{line.slope:.2f} x distance. It lies in the intervals of {line.held} of them. It is dashed in every "
-            "panel; `of the line` says where it breaks."
+            f"{line.slope:.2f} x distance. It lies in the intervals of {line.held} of them"
+            f"{': diversity rises with the distance, but is no multiple of it' if line.held < line.points else ''}. It "
+            "is dashed in every panel; `of the line` says where it breaks."
         )
     rows = []
     for point in given:

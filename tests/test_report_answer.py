@@ -78,8 +78,16 @@ def test_no_verdict_from_noise():
     assert not any(words in sentence for words in VERDICTS for sentence in text[:3])
 
 
+def test_inconclusive_says_that_a_study_is_large_enough_and_the_value_near_half():
+    said = answer(study_at(POSITIONS, noise=0.25))[1]
+    row = judge_results(study_at(POSITIONS, noise=0.25)).method("batch_ensemble").row("test", "nll")
+    far = round(100 * row.detectable)
+    assert f"tells gains below {50 - far} % or above {50 + far} % from half".replace("-", "−") in said
+    assert said.endswith("with 80 % power: the value may be too near to half.")
+
+
 def test_inconclusive_says_what_would_decide():
-    result = study_at(POSITIONS, noise=0.25)
+    result = study_at(POSITIONS, noise=0.4)
     said = answer(result)[1]
     row = judge_results(result).method("batch_ensemble").row("test", "nll")
     far = round(100 * row.detectable)

@@ -38,7 +38,7 @@ def test_every_width_has_a_network_a_judgement_and_a_row_of_its_own(tmp_path):
     for each in record["widths"]:  # as a control that failed would leave none
         each |= {"failed": "", "undertrained": {}, "methods": {name: {} for name in TINY.methods}}
     text = widths_report.to_markdown(record)
-    assert "| 0.5, deep ensemble, loss of the mixture | – | – | – | – |" in text
+    assert "| 0.5, deep ensemble, same batches, loss of the mixture | – | – | – | – |" in text
     assert f"| 0.5 ({wide['parameters']:,}) | {wide['epistemic']['test']['value']:.4f} |" in text
     (figure,) = widths_report.draw(record).values()
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["0.25", "0.5"]

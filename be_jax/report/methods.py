@@ -21,11 +21,10 @@ _OTHER_STYLES = (Style("#D55E00", "P", "--"), Style("#F0E442", "X", "-."), Style
 
 
 def label(result: StudyResult, method: str) -> str:
-    """The method's name in text, in a study of this configuration; its `labels` name those that the table has not."""
-    if method in TABLE:
-        return TABLE[method].label_of(result.config)
+    """The method's name in text: as the study's own `labels` have it, or the table for this configuration."""
     named: Mapping[str, str] = result.config.get("labels", {})
-    return named.get(method, method.replace("_", " "))
+    of_table = TABLE[method].label_of(result.config) if method in TABLE else method.replace("_", " ")
+    return named.get(method, of_table)
 
 
 def styles(methods: tuple[str, ...]) -> dict[str, Style]:

@@ -115,9 +115,13 @@ def _open(row: Row) -> str:
     """What the study could have shown, and what would decide."""
     if not row.position.pieces:
         return ""
-    told = ""
+    told, far = "", round(100 * row.detectable) if row.detectable < 1 else 100
+    if row.detectable <= 0.5:
+        return (
+            f"; this study tells gains below {50 - far} % or above {50 + far} % from half of a deep ensemble's with "
+            "80 % power: the value may be too near to half".replace("-", "−")
+        )
     if row.detectable < 1:
-        far = round(100 * row.detectable)
         told = (
             f"; with 80 % power this study tells only gains below {50 - far} % or above {50 + far} % from half of a "
             "deep ensemble's".replace("-", "−")

@@ -53,7 +53,7 @@ class Convergence:
         reasons = []
         if not self.learned >= MIN_LEARNED:
             reasons.append(
-                f"it has learned {100 * self.learned:.1f} % of what a single network has of the training "
+                f"it has learned {100 * self.learned:.2f} % of what a single network has of the training "
                 f"set, less than {100 * MIN_LEARNED:.0f} %"
             )
         if not self.rise <= MAX_RISE:
