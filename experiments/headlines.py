@@ -64,7 +64,8 @@ def _primary(judged: MethodJudgement, judgement: Judgement) -> str:
     if judged.verdict("C2").decision == "undertrained":
         return "undertrained"
     row = judged.row(*judgement.config.primary)
-    return percent(row.position) if row else DASH
+    undecided = "" if judged.verdict("C2").words else " (inconclusive)"
+    return f"{percent(row.position)}{undecided}" if row else DASH
 
 
 def committed(name: str) -> tuple[StudyResult, Judgement]:
