@@ -26,6 +26,10 @@ TITLES = {
 """The studies that have a page once they are committed, in the order of the index."""
 
 NOTES = {
+    "mnist_published": "The published protocol: training stops early, by the validation loss of all members together, "
+    "and the weights of its minimum are kept; own weights step by 1/m of their gradient. Deep ensembles, trained "
+    "jointly, so train longer than single networks: 100 % are deep ensembles made of the pool, the row `deep ensemble` "
+    "those of the study.",
     "ablation": "One learning rate for all rows. Members drop units of their own, but in the row that says otherwise "
     "and in copies, so that what they share trains with less noise than a single network does: the table of the fit "
     "shows it. Rows that keep the start's distance keep its scale too, and are to be set against `N(1, 0.5), scale "
