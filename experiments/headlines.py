@@ -6,7 +6,7 @@ from pathlib import Path
 
 from be_jax import methods
 from be_jax.report import answer
-from be_jax.report.columns import DASH, percent
+from be_jax.report.columns import percent
 from be_jax.report.methods import label
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, MethodJudgement
@@ -62,16 +62,17 @@ def _of_study(name: str, result: StudyResult, judgement: Judgement) -> str:
     opening = f"[{TITLES[name]}](experiments/results/{name}.md)"
     if judgement.failed:
         return f"{opening}: no verdict, a control failed"
-    parts = ", ".join(f"{label(result, each.name)} {_primary(each, judgement)}" for each in _told(judgement))
-    return f"{opening}, {parts}"
+    parts = {label(result, each.name): _primary(each, judgement) for each in _told(judgement)}
+    return ", ".join([opening, *(f"{name} {figure}" for name, figure in parts.items() if figure)])
 
 
 def _primary(judged: MethodJudgement, judgement: Judgement) -> str:
+    """The gain by the primary endpoint; empty where there are too few runs for it."""
     if judged.verdict("C2").decision == "undertrained":
         return "undertrained"
     row = judged.row(*judgement.config.primary)
     undecided = "" if judged.verdict("C2").words else " (inconclusive)"
-    return f"{percent(row.position)}{undecided}" if row else DASH
+    return f"{percent(row.position)}{undecided}" if row and row.position.pieces else ""
 
 
 def committed(name: str) -> tuple[StudyResult, Judgement]:
