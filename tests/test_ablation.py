@@ -88,9 +88,10 @@ def test_the_figure_has_a_mark_for_what_was_judged_and_the_control(failed):
 
 
 def test_the_line_is_found_and_what_lies_off_it_is_told(tmp_path):
-    starts = ("reference", "std_0.1", "std_0.25", "std_1", "rank_4")
+    starts = ("reference", "std_0.1", "std_0.25", "std_1", "r_only")
     roots = {name: float(np.sqrt(0.5 * (1 - SETTINGS[name].cosine))) for name in starts}
-    judged({**roots, "sign": 0.3}).save(tmp_path / "verdicts_ablation.json")
+    not_fitted = {"sign": 0.3, "rank_4": 0.9, "same_dropout": 0.9, "fast_rate_0": 0.9}
+    judged(roots | not_fitted).save(tmp_path / "verdicts_ablation.json")
     points = start_distance.points(tmp_path)
     line = start_distance.fitted(points)
     assert line.slope == pytest.approx(0.5, abs=1e-4)
