@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.markers import CARETDOWN, CARETLEFT, CARETRIGHT, CARETUP
 
 from be_jax.methods import TABLE, Style
 from be_jax.report.columns import percent
@@ -61,14 +62,14 @@ def bar(axes: Axes, at: float, shown: Interval, low: float, high: float, style: 
       style: colour and marker.
       across: whether positions are along x.
     """
-    before, after = ("<", ">") if across else ("v", "^")
+    before, after = (CARETLEFT, CARETRIGHT) if across else (CARETDOWN, CARETUP)
     for lower, upper in shown.pieces:
         ends, place = [min(max(lower, low), high), max(min(upper, high), low)], [at, at]
         axes.plot(*((ends, place) if across else (place, ends)), color=style.colour, linewidth=1.2)
         for leaves, end, arrow in ((lower < low, low, before), (upper > high, high, after)):
             if leaves:
                 point = (end, at) if across else (at, end)
-                axes.plot(*point, marker=arrow, color=style.colour, markersize=4, linestyle="none", clip_on=False)
+                axes.plot(*point, marker=arrow, color=style.colour, markersize=5, linestyle="none")
     if shown.pieces and low <= shown.value <= high:
         point = (shown.value, at) if across else (at, shown.value)
         axes.plot(*point, marker=style.marker, color=style.colour, markersize=4.5, linestyle="none")
