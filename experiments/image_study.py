@@ -105,10 +105,14 @@ class ImageStudyConfig:
             check(getattr(self, name) >= 1, name, getattr(self, name), "an integer >= 1")
 
     def planned(self, row: Method, model: nn.Module, options: Options, train: TrainConfig | None = None) -> Planned:
-        """A method with its training protocol, at its own learning rate where it has one, and its seeds."""
+        """A method with its training protocol, at its own learning rate where it has one, and its seeds.
+
+        A control that is one network takes a single network's rate: it has to train as one.
+        """
         seeds = tuple(range(self.pool_size)) if row.name == "single" else self.seeds
         train = train or self.train
-        rate = self.learning_rates.get(row.name, train.learning_rate)
+        rates, instead = self.learning_rates, "single" if row.is_control else row.name
+        rate = rates.get(row.name, rates.get(instead, train.learning_rate))
         return planned(row, model, options, dataclasses.replace(train, learning_rate=rate), seeds)
 
 

@@ -67,6 +67,16 @@ def test_fewer_than_three_rates_are_refused(rates):
         Config(rates=rates)
 
 
+def test_copies_of_one_network_take_its_rate_unless_they_have_one():
+    def rate(*words):
+        config = mnist.parse(["--learning-rates", *words])
+        return mnist.build_method(config, methods.find("copies")).train.learning_rate
+
+    assert rate("single", "0.003") == 0.003
+    assert rate("single", "0.003", "copies", "0.002") == 0.002
+    assert rate("batch_ensemble", "0.003") == mnist.Config().train.learning_rate
+
+
 def test_a_method_of_mnist_may_have_a_rate_of_its_own_too():
     config = mnist.parse(["--learning-rates", "batch_ensemble", "0.003"])
     rates = {name: mnist.build_method(config, methods.find(name)).train.learning_rate for name in config.methods}

@@ -115,18 +115,14 @@ def _open(row: Row) -> str:
     """What the study could have shown, and what would decide."""
     if not row.position.pieces:
         return ""
-    told, far = "", round(100 * row.detectable) if row.detectable < 1 else 100
+    needed = f"; to tell a single model from a deep ensemble takes {units_needed(row)}"
+    if not row.detectable < 1:
+        return needed
+    far = round(100 * row.detectable)
+    ends = f"gains below {50 - far} % or above {50 + far} % from half of a deep ensemble's".replace("-", "−")
     if row.detectable <= 0.5:
-        return (
-            f"; this study tells gains below {50 - far} % or above {50 + far} % from half of a deep ensemble's with "
-            "80 % power: the value may be too near to half".replace("-", "−")
-        )
-    if row.detectable < 1:
-        told = (
-            f"; with 80 % power this study tells only gains below {50 - far} % or above {50 + far} % from half of a "
-            "deep ensemble's".replace("-", "−")
-        )
-    return f"{told}; to tell a single model from a deep ensemble takes {units_needed(row)}"
+        return f"; this study tells {ends} with 80 % power: the value may be too near to half"
+    return f"; with 80 % power this study tells only {ends}{needed}"
 
 
 def units_needed(row: Row) -> str:
