@@ -17,12 +17,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tyro
 
 from be_jax.config import check
 from be_jax.files import seed_folder
-from be_jax.metrics import disentanglement_error
 from be_jax.npz import read_npz
 from be_jax.pool import disjoint, ensemble_of
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, Scores, StudyResult
@@ -119,12 +117,8 @@ def summary(config: Config, cells: Mapping[Place, Mapping[str, list[Scores]]], m
 
     swept = {"label_noise": sweep(config.by_noise), "data_scarcity": sweep(config.by_size)}
 
-    def of_run(index: int) -> float:
-        series = (np.array([values[index] for values in of[kind]]) for of in swept.values() for kind in KINDS)
-        return float(disentanglement_error(*series).error)
-
-    runs = min(len(values) for of in swept.values() for values in of["error"])
-    return {"method": method, **swept, "disentanglement_error": [of_run(index) for index in range(runs)]}
+    errors = [float(of_run.error) for of_run in disentanglement_report.errors_of_runs(swept)]
+    return {"method": method, **swept, "disentanglement_error": errors}
 
 
 def _told(uncertainty: float) -> float:

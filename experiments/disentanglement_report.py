@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from be_jax.metrics import disentanglement_error
+from be_jax.metrics import DisentanglementError, disentanglement_error
 from be_jax.report.figures.illustration import draw_estimates, legend_above, new_figure, tidy
 from be_jax.stats.means import estimate
 from experiments.small_report import looks, made, name_of, table
@@ -46,11 +46,19 @@ def _errors(record: Mapping[str, Any]) -> dict[str, str]:
     return {method: f"{error.mean:.3f} ± {error.half_width:.3f}" for method, error in found.items()}
 
 
+def errors_of_runs(swept: Mapping[str, Any]) -> list[DisentanglementError]:
+    """Of each run of a method, from its errors and uncertainties along both sweeps, `[settings][runs]` each."""
+    series = [swept[sweep][kind] for sweep in SWEEPS for kind in KINDS]
+    runs = min(len(of_setting) for settings in series for of_setting in settings)
+    return [
+        disentanglement_error(*(np.array([of_setting[run] for of_setting in settings]) for settings in series))
+        for run in range(runs)
+    ]
+
+
 def _deviations(row: Mapping[str, Any]) -> list[float]:
     """The four parts of a method's error, means over runs."""
-    series = [np.array(row[sweep][kind])[:, : len(row["disentanglement_error"])] for sweep in SWEEPS for kind in KINDS]
-    of_runs = [disentanglement_error(*(values[:, run] for values in series)) for run in range(series[0].shape[1])]
-    return [float(np.mean(values)) for values in list(zip(*of_runs, strict=True))[1:]]
+    return [float(np.mean(values)) for values in list(zip(*errors_of_runs(row), strict=True))[1:]]
 
 
 def sentences(record: Mapping[str, Any]) -> list[str]:
