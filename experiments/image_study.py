@@ -21,8 +21,8 @@ from be_jax.study import Execution, Planned, Study
 from be_jax.train import Augment, Preprocess
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, planned
 
-NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "hosts", "execution")
-"""Fields that do not determine the numbers of a run."""
+NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "learning_rates", "hosts", "execution")
+"""Fields that do not determine the numbers of a run; its own learning rate is recorded with it."""
 
 
 def _named(words: list[str]) -> dict[str, float]:
@@ -91,13 +91,18 @@ class ImageStudyConfig:
         init_std_fits = math.isfinite(self.init_std) and self.init_std >= 0
         check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
         check(0 <= self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in [0, 1)")
-        rates_fit = set(self.learning_rates) <= set(TABLE) and all(rate > 0 for rate in self.learning_rates.values())
-        wanted = f"numbers > 0, of some of {', '.join(TABLE)}"
+        rates_fit = set(self.learning_rates) <= set(self.rated) and all(r > 0 for r in self.learning_rates.values())
+        wanted = f"numbers > 0, of some of {', '.join(self.rated)}"
         check(rates_fit, "learning_rates", dict(self.learning_rates), wanted)
 
     @property
     def folder(self) -> Path:
         return self.out or Path("runs") / f"{self.study}_{self.preset}"
+
+    @property
+    def rated(self) -> tuple[str, ...]:
+        """The methods that may have a learning rate of their own."""
+        return tuple(TABLE)
 
     def check_positive(self, *names: str) -> None:
         """Raises ConfigError unless the integers of these names are at least 1."""

@@ -25,6 +25,7 @@ from be_jax import metrics
 from be_jax.config import check
 from be_jax.evaluate import EvaluationSet
 from be_jax.files import seed_folder, write_atomically
+from be_jax.methods import TABLE
 from be_jax.npz import read_npz
 from be_jax.provenance import provenance
 from be_jax.scores import temperature_of
@@ -34,6 +35,7 @@ from experiments.common import POOL_SEEDS_BELOW, check_chosen, use_compilation_c
 
 PRESETS: dict[str, cifar10.Config | mnist.Config] = {**cifar10.PRESETS, **mnist.PRESETS}
 METHODS = tuple(name for name in mnist.METHODS if name != "copies")
+CHOICES = tuple(row.name for row in TABLE.values() if not row.is_control and row.name != "deep_ensemble")
 MOST_RUNS = 100
 
 
@@ -43,7 +45,8 @@ class Config:
     preset: of the study of CIFAR-10 (paper, cpu, smoke) or MNIST (embedded, full).
     data_dir: TFDS folder; TFDS's default where it is not given.
     out: folder of the runs; `runs/learning_rates_<preset>` where it is not given.
-    methods: to choose a rate for. `copies` takes that of a single network, which its members are.
+    methods: to choose a rate for, of the study or the zoo. `copies` takes that of a single network, which its members
+      are, as those of deep ensembles.
     rates: to choose from, at least three; half, once and twice the preset's where they are not given.
     runs: of each method at each rate.
     shorten: by which the epochs and milestones of the schedule are divided.
@@ -58,7 +61,7 @@ class Config:
     shorten: int = 3
 
     def __post_init__(self) -> None:
-        check_chosen("methods", self.methods, METHODS)
+        check_chosen("methods", self.methods, CHOICES)
         fits = len(set(self.tried)) == len(self.tried) >= 3 and min(self.tried) > 0
         check(fits, "rates", self.rates, "at least three different numbers > 0")
         epochs = PRESETS[self.preset].train.epochs

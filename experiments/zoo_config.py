@@ -42,9 +42,18 @@ class Zoo:
     @property
     def rows(self) -> dict[str, Method]:
         """Every method by name."""
-        users = [users_method(where) for where in self.method]
-        rows = [TABLE[name] for name in self.methods] + [VARIANTS[name] for name in self.variants] + users
+        rows = [TABLE[name] for name in self.methods] + [VARIANTS[name] for name in self.variants] + self.users
         return {row.name: row for row in rows}
+
+    @property
+    def users(self) -> list[Method]:
+        """The user's own."""
+        return [users_method(where) for where in self.method]
+
+    @property
+    def rated(self) -> tuple[str, ...]:
+        """See `ImageStudyConfig.rated`."""
+        return (*TABLE, *VARIANTS, *(row.name for row in self.users))
 
 
 NOT_PART = ("variants", "method", "rounds")

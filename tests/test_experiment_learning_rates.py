@@ -9,7 +9,9 @@ import pytest
 from be_jax import methods
 from be_jax.config import ConfigError
 from be_jax.data import from_arrays
-from experiments import cifar10, learning_rates, mnist
+from be_jax.identity import differences
+from be_jax.study.training import run_config
+from experiments import cifar10, learning_rates, mnist, zoo
 from experiments.learning_rates import Config, best, measure, study_at
 
 pytestmark = pytest.mark.slow
@@ -75,6 +77,29 @@ def test_copies_of_one_network_take_its_rate_unless_they_have_one():
     assert rate("single", "0.003") == 0.003
     assert rate("single", "0.003", "copies", "0.002") == 0.002
     assert rate("batch_ensemble", "0.003") == mnist.Config().train.learning_rate
+
+
+def test_a_new_rate_for_one_method_leaves_the_runs_of_the_others_what_they_are():
+    before, after = (
+        mnist.make_study(mnist.parse(["--methods", "single", "batch_ensemble", *words]))
+        for words in ([], ["--learning-rates", "batch_ensemble", "0.003"])
+    )
+    differ = {
+        was.name: differences(run_config(before.identity, was, 0), run_config(after.identity, now, 0), after.defaults)
+        for was, now in zip(before.methods, after.methods, strict=True)
+    }
+    assert differ == {"single": "", "batch_ensemble": "train.learning_rate: 0.001 there, 0.003 here"}
+
+
+def test_methods_of_the_zoo_may_have_one_and_be_given_one():
+    assert Config(methods=("lora_ensemble", "packed")).methods == ("lora_ensemble", "packed")
+    with pytest.raises(ConfigError, match="methods must be"):
+        Config(methods=("copies",))
+    rates = ["--learning-rates", "tabm", "0.003"]
+    config = zoo.parse_preset(zoo.PRESETS, rates, None)
+    assert mnist.build_method(config, config.rows["tabm"]).train.learning_rate == 0.003
+    with pytest.raises(SystemExit):
+        mnist.parse(rates)
 
 
 def test_a_method_of_mnist_may_have_a_rate_of_its_own_too():

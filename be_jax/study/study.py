@@ -168,6 +168,7 @@ def run_study(study: Study, module: str, score: Score = score_predictions) -> St
             **completed(study.identity, study.defaults),
             "members": study.members,
             "num_classes": study.data.num_classes,
+            "learning_rates": {method.name: method.train.learning_rate for method in study.methods},
         },
         provenance(module),
         tuple(records),

@@ -143,10 +143,11 @@ def seeds_at_once(seeds: int, together: bool, spread: Spread, devices: int) -> i
 
 
 def run_config(identity: Mapping[str, Any], method: Planned, seed: int) -> dict[str, Any]:
-    """What `config.json` records of a run."""
+    """What `config.json` records of a run: of the settings of the study, the learning rate is the method's own."""
+    train = {**identity.get("train", {}), "learning_rate": method.train.learning_rate}
     start = {"start": f"{method.start.name} {method.start_of(seed)}"} if method.start else {}
     same = {"same_dropout": True} if method.ensemble.same_dropout else {}
-    return {**identity, "method": method.name, "seed": seed, **start, **same}
+    return {**identity, "train": train, "method": method.name, "seed": seed, **start, **same}
 
 
 def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> None:
