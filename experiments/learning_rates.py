@@ -32,10 +32,15 @@ from be_jax.scores import temperature_of
 from be_jax.study import Study, run_study
 from experiments import cifar10, command_line, mnist
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, use_compilation_cache
+from experiments.zoo_methods import FAST_ALONE, VARIANTS
 
 PRESETS: dict[str, cifar10.Config | mnist.Config] = {**cifar10.PRESETS, **mnist.PRESETS}
 METHODS = tuple(name for name in mnist.METHODS if name != "copies")
-CHOICES = tuple(row.name for row in TABLE.values() if not row.is_control and row.name != "deep_ensemble")
+KNOWN = {
+    name: row
+    for name, row in (TABLE | VARIANTS).items()
+    if not row.is_control and name != "deep_ensemble" and row.protocol != FAST_ALONE
+}
 MOST_RUNS = 100
 
 
@@ -61,7 +66,7 @@ class Config:
     shorten: int = 3
 
     def __post_init__(self) -> None:
-        check_chosen("methods", self.methods, CHOICES)
+        check_chosen("methods", self.methods, tuple(KNOWN))
         fits = len(set(self.tried)) == len(self.tried) >= 3 and min(self.tried) > 0
         check(fits, "rates", self.rates, "at least three different numbers > 0")
         epochs = PRESETS[self.preset].train.epochs
@@ -97,14 +102,16 @@ def study_at(config: Config, rate: float) -> Study:
         base,
         train=train,
         learning_rates={},  # those that were chosen before
-        methods=config.methods,
+        methods=("single",),
         data_dir=config.data_dir,
         out=config.folder / f"rate_{rate:g}",
     )
-    study = cifar10.make_study(settings) if isinstance(settings, cifar10.Config) else mnist.make_study(settings)
+    of: Any = cifar10 if isinstance(settings, cifar10.Config) else mnist
+    study = of.make_study(settings)
+    rows = [of.build_method(settings, KNOWN[name]) for name in config.methods]
     return dataclasses.replace(
         study,
-        methods=tuple(dataclasses.replace(method, seeds=config.seeds) for method in study.methods),
+        methods=tuple(dataclasses.replace(row, seeds=config.seeds) for row in rows),
         evaluation_sets=lambda _: {"validation": EvaluationSet(*study.data.validation)},
     )
 

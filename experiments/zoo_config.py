@@ -14,7 +14,8 @@ METHODS = (
     *("single", "copies", "single_wide", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "lora_ensemble"),
     *("last_layer", "masksembles", "full_rank", "packed", "snapshot"),
 )
-OF_RESNETS = (*(name for name in METHODS if name != "full_rank"), "norm_ensemble")
+DENSE_ALONE = ("full_rank", "lora_ensemble")
+OF_RESNETS = (*(name for name in METHODS if name not in DENSE_ALONE), "norm_ensemble")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Cifar10(Zoo, cifar10_config.Config):
     name: ClassVar[str] = "zoo_cifar10"
 
     preset: Literal["cifar10"] = "cifar10"  # type: ignore[assignment]
+    variants: tuple[str, ...] = ("tabm", "last_layers", "adapted")
 
 
 def users_method(where: str) -> Method:

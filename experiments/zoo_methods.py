@@ -10,7 +10,10 @@ from be_jax.methods import TABLE, Method, Options, Style
 from be_jax.nn.fast_init import normal, std_of_cosine
 from experiments.ablation_settings import COSINE
 
-LAYERS = {models.MLP: ("Dense_0", ("Dense_2", "Dense_3")), models.LeNet: ("Conv_0", ("Dense_*",))}
+LAYERS = {
+    models.MLP: ("Dense_0", ("Dense_2", "Dense_3")),
+    **dict.fromkeys((models.LeNet, models.ResNet, models.WideResNet), ("Conv_0", ("Dense_*",))),
+}
 """Of each network that the zoo knows, the first layer and the last ones."""
 
 MANY = 16

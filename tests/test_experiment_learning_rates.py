@@ -92,7 +92,7 @@ def test_a_new_rate_for_one_method_leaves_the_runs_of_the_others_what_they_are()
 
 
 def test_methods_of_the_zoo_may_have_one_and_be_given_one():
-    assert Config(methods=("lora_ensemble", "packed")).methods == ("lora_ensemble", "packed")
+    assert Config(methods=("packed", "tabm")).methods == ("packed", "tabm")
     with pytest.raises(ConfigError, match="methods must be"):
         Config(methods=("copies",))
     rates = ["--learning-rates", "tabm", "0.003"]
