@@ -8,24 +8,26 @@ from typing import Any, NamedTuple
 
 from be_jax.report.columns import percent
 from be_jax.report.words import short_title
-from be_jax.results import DEEP_ENSEMBLE, StudyResult
+from be_jax.results import COPIES, DEEP_ENSEMBLE, StudyResult
 from be_jax.stats import Interval, JudgeConfig, Judgement, MethodJudgement
 from be_jax.stats.controls import checks_nothing
 from be_jax.stats.fieller import UNDEFINED
 from be_jax.stats.means import Estimate
 from be_jax.stats.of_results import difference, difference_of_means
 from experiments.ablation_settings import SETTINGS
-from experiments.small_report import interval, name_of
+from experiments.small_report import idle_controls, interval, name_of
 
 Region = tuple[float, float]
 ABOVE_0, BELOW_0 = (0.0, math.inf), (-math.inf, 0.0)
 BELOW_1 = (-math.inf, 1.0)
+BELOW_HALF, IDENTICAL = (-math.inf, 0.5), (-math.inf, JudgeConfig().margin)
 AT_LEAST_DEEP = (1 - JudgeConfig().margin, math.inf)
 """A deep ensemble's gain, or so near to it that a judgement calls it equivalent, or more."""
 
 PRIMARY, OOD = "test nll_scaled", "ood auroc_max_probability"
 _TITLES = {PRIMARY: "scaled test NLL", OOD: "OOD AUROC"}
 STUDIES = ("mnist_embedded", "mnist_full", "cifar10_cpu")
+OF_BATCH_ENSEMBLE = ("mnist_full", "mnist_published", "cifar10_cpu", "mnist_gru", "mnist_vit")
 ZOOS = ("zoo", "zoo_full", "zoo_lenet", "zoo_full_lenet", "zoo_cifar10")
 
 
@@ -47,6 +49,11 @@ class Evidence(NamedTuple):
     units: int
     shown: str
     part: str = ""
+
+    @property
+    def says(self) -> str:
+        """Its direction in words."""
+        return {1: "for", -1: "against", 0: "open" if self.found.pieces else "not judged"}[self.direction]
 
     @property
     def direction(self) -> int:
@@ -83,7 +90,7 @@ def _withheld(told: Mapping[str, Any], *methods: str) -> str:
     """Why nothing is said of these methods of a study; empty where something is."""
     if told["failed"]:
         return "a control failed"
-    if any(checks_nothing(interval(control)) for control in told["controls"].values()):
+    if idle_controls(told):
         return "a control checks nothing"
     return "undertrained" if set(methods) & set(told["undertrained"]) else ""
 
@@ -115,27 +122,43 @@ def _estimate(told: Mapping[str, Any] | None, unit: str) -> tuple[Interval, str,
     return Interval(found.mean, (ends,)), shown, found.n
 
 
-def wider(folder: Path) -> Iterator[Evidence]:
-    """Where a single network of an ensemble's cost stands, by every quality of the studies and on tables."""
-    for name in STUDIES:
-        if not (folder / f"verdicts_{name}.json").exists():
-            continue
-        judgement = Judgement.load(folder / f"verdicts_{name}.json")
-        wide = judgement.method("single_wide")
-        if wide is None:
-            continue
-        why = _kept_back(judgement, wide)
-        for row in (row for row in wide.rows if row.endpoint in judgement.config.quality and row.position.pieces):
-            where, units = f"{short_title(row.endpoint)}, {name}", wide.units["seeds of single wide"]
-            yield _evidence(where, row.position, percent(row.position), AT_LEAST_DEEP, units, why, "")
-    tables = _record(folder, "tabular")
-    for each in tables.get("tables", ()):
-        found = interval(each["methods"].get("single_wide", {}).get(PRIMARY))
-        where, units = f"{_TITLES[PRIMARY]}, {each['dataset']}", len(tables["config"]["seeds"])
-        yield _evidence(where, found, percent(found), AT_LEAST_DEEP, units, _withheld(each, "single_wide"), "")
+Reader = Callable[[Path], Iterator[Evidence]]
+"""From a folder of results to what it measures of a claim; nothing where it has none of it."""
 
 
-def at_each_width(method: str, endpoint: str, region: Region, part: str = "", ends: Sequence[str] = ()) -> Any:
+def in_studies(
+    method: str, region: Region, studies: Sequence[str] = STUDIES, endpoints: str = "quality", part: str = ""
+) -> Reader:
+    """Where a method stands by every endpoint of a kind ("quality", "functions" or "weights") that was judged."""
+
+    def evidence(folder: Path) -> Iterator[Evidence]:
+        for name in (name for name in studies if (folder / f"verdicts_{name}.json").exists()):
+            judgement = Judgement.load(folder / f"verdicts_{name}.json")
+            judged = judgement.method(method)
+            if judged is None:
+                continue
+            why, wanted = _kept_back(judgement, judged), getattr(judgement.config, endpoints)
+            for row in (row for row in judged.rows if row.endpoint in wanted and row.position.pieces):
+                where, units = f"{short_title(row.endpoint)}, {name}", next(iter(judged.units.values()))
+                yield _evidence(where, row.position, percent(row.position), region, units, why, part)
+
+    return evidence
+
+
+def on_tables(method: str, region: Region) -> Reader:
+    """Where a method stands on each table by the primary endpoint."""
+
+    def evidence(folder: Path) -> Iterator[Evidence]:
+        tables = _record(folder, "tabular")
+        for each in tables.get("tables", ()):
+            found = interval(each["methods"].get(method, {}).get(PRIMARY))
+            where, units = f"{_TITLES[PRIMARY]}, {each['dataset']}", len(tables["config"]["seeds"])
+            yield _evidence(where, found, percent(found), region, units, _withheld(each, method), "")
+
+    return evidence
+
+
+def at_each_width(method: str, endpoint: str, region: Region, part: str = "", ends: Sequence[str] = ()) -> Reader:
     """By how much a method of the ladder is better than one trained on the same batches and not forced apart.
 
     At every width, or at the "narrowest" and the "widest" one.
@@ -154,7 +177,7 @@ def at_each_width(method: str, endpoint: str, region: Region, part: str = "", en
     return evidence
 
 
-def all_of(*parts: Callable[[Path], Iterator[Evidence]]) -> Callable[[Path], Iterator[Evidence]]:
+def all_of(*parts: Reader) -> Reader:
     """The measurements of several readers."""
 
     def evidence(folder: Path) -> Iterator[Evidence]:
@@ -201,14 +224,19 @@ def film(folder: Path) -> Iterator[Evidence]:
 
 
 def splits_best(folder: Path) -> Iterator[Evidence]:
-    """The disentanglement error of other methods less that of deep ensembles."""
+    """The disentanglement error of other methods less that of deep ensembles.
+
+    Copies of one network have no epistemic uncertainty to split off: a score by which they are no worse tells nothing.
+    """
     rows = _record(folder, "disentanglement").get("methods", ())
     errors = {row["method"]: row["disentanglement_error"] for row in rows}
-    for name in (name for name in errors if name != DEEP_ENSEMBLE):
+    control = errors and _estimate(difference_of_means(errors[COPIES], errors[DEEP_ENSEMBLE])._asdict(), "")
+    why = "" if not control or control[0].within(*ABOVE_0) else f"copies of one network split as well: {control[1]}"
+    for name in (name for name in errors if name not in (COPIES, DEEP_ENSEMBLE)):
         further = difference_of_means(errors[name], errors[DEEP_ENSEMBLE])
         found, shown, units = _estimate(further._asdict(), "")
         where = f"disentanglement error of {name_of(name)} less deep ensembles', 4,000 images of MNIST"
-        yield _evidence(where, found, shown, ABOVE_0, units, "", "")
+        yield _evidence(where, found, shown, ABOVE_0, units, why, "")
 
 
 def added(folder: Path) -> Iterator[Evidence]:

@@ -7,17 +7,18 @@ from experiments.literature import CLAIMS, Claim, verdict
 from experiments.small_report import table
 
 HEAD = (
-    "Generated from the results in this folder. Each finding has its interval of 95 %, the page with its figure and "
-    "command, and what would overturn it. Scales: 0 % is a single network, 100 % a deep ensemble of networks trained "
-    "apart; NLL is temperature-scaled."
+    "Generated from the results in this folder. Each finding has its interval of 95 %, the study that it is computed "
+    "from, whose page has the figure and the command, and what would overturn it. Scales: 0 % is a single network, "
+    "100 % a deep ensemble of networks trained apart; NLL is temperature-scaled."
 )
 RULE = (
-    "A claim is supported, or contradicted, where the whole interval of a measurement is where the claim has it, or "
-    "outside; mixed where measurements differ. By 3 of 6: three show it, none the contrary, and the rest are open, or "
-    "not judged. Endpoints count that come after a study's first open one, which the study itself does not claim. A "
-    "claim of two parts takes evidence for both, and is contradicted where one of them is. Measurements are not "
-    "corrected for their number; they are over seeds, networks and test examples unless they say otherwise. What it "
-    "would take is a rough reckoning from the present estimate, for all measurements to be decided with 80 % power."
+    "A measurement speaks for a claim if its whole interval lies where the claim has it, against it if the whole "
+    "interval lies outside, and leaves it open otherwise. A claim is supported where some speak for it and none "
+    "against it, contradicted where it is the other way about, and mixed where they differ. A claim of two parts "
+    "needs support for both, and is contradicted where either is. Endpoints count that come after a study's first "
+    "open one, which the study itself does not claim. Measurements are not corrected for their number; they are over "
+    "seeds, networks and test examples unless they say otherwise. What it would take to decide is a rough reckoning "
+    "from the present estimates, at 80 % power."
 )
 
 
@@ -29,13 +30,15 @@ def to_markdown(own: list[tuple[str, str]], folder: Path) -> str:
       folder: of the results.
     """
     said = "\n".join(f"- {sentence} ([{page}]({page}.md))" for sentence, page in own)
-    heads = ["claim", "measured", "verdict", "from", "what would overturn it"]
     evidence = {claim: list(claim.evidence(folder)) for claim in CLAIMS}
-    rows = [_row(claim, found, folder) for claim, found in evidence.items() if found]
+    tested = {claim: found for claim, found in evidence.items() if found}
     lacking = [f"{claim.words} ({_source(claim)})" for claim, found in evidence.items() if not found]
+    verdicts = [[f"{claim.words} ({_source(claim)})", verdict(found)] for claim, found in tested.items()]
     parts = ["# Findings", HEAD, "## Is a cheap ensemble an ensemble?", said, OVERTURNED]
-    parts += ["## What the literature says, tested here", RULE, table(heads, rows).strip()]
-    return "\n\n".join([*parts, *([f"Not tested yet: {'; '.join(lacking)}."] if lacking else [])]) + "\n"
+    parts += ["## What the literature says, tested here", RULE, table(["claim", "verdict"], verdicts).strip()]
+    parts += [f"Not tested yet: {'; '.join(lacking)}."] if lacking else []
+    parts += [_section(claim, found, folder) for claim, found in tested.items()]
+    return "\n\n".join(parts) + "\n"
 
 
 OVERTURNED = (
@@ -46,10 +49,14 @@ OVERTURNED = (
 )
 
 
-def _row(claim: Claim, evidence: list[Evidence], folder: Path) -> list[str]:
-    measured = "<br>".join(f"{each.where}: {each.shown}" for each in evidence)
+def _section(claim: Claim, evidence: list[Evidence], folder: Path) -> str:
+    """A claim with its measurements, each with what it says of it."""
     pages = ", ".join(f"[{page}]({page}.md)" for page in claim.pages if (folder / f"{page}.json").exists())
-    return [f"{claim.words} ({_source(claim)})", measured, verdict(evidence), pages, claim.overturned_by]
+    words = f"**{verdict(evidence)}**. From {pages}. What would overturn it: {claim.overturned_by}."
+    parts = any(each.part for each in evidence)
+    rows = [[each.where, each.shown, each.says, *([each.part] if parts else [])] for each in evidence]
+    heads = ["measured", "found", "speaks", *(["of the part"] if parts else [])]
+    return f"### {claim.words} ({_source(claim)})\n\n{words}\n\n{table(heads, rows).strip()}"
 
 
 def _source(claim: Claim) -> str:

@@ -1,15 +1,20 @@
 """What committed studies come to: their titles, their headlines, and the findings that README.md opens with."""
 
 import dataclasses
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from be_jax import methods
 from be_jax.report import answer
-from be_jax.report.columns import percent
+from be_jax.report.columns import DASH, percent
 from be_jax.report.methods import label
+from be_jax.report.words import listed, standing
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, MethodJudgement
+from experiments import small_report
+from experiments.evidence import PRIMARY
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -37,42 +42,69 @@ NOTES = {
 }
 """What has to be known to read a page, beside the conditions that all share."""
 
-HEADLINE, ALSO = "mnist_full", ("mnist_published", "cifar10_cpu")
-"""The study that README.md opens with, and those that it names beside it."""
+HEADLINE = "mnist_full"
+STUDIES = (HEADLINE, "mnist_rates", "mnist_published", "cifar10_cpu")
+"""The study that README.md opens with, and those that it sets beside it."""
+
+SHOWN = ("batch_ensemble", "batch_ensemble_sign", "single_wide")
+MANY_IMAGES = 4_000
+"""A sample of MNIST of this size has a study of its own."""
 
 
 def findings() -> str:
-    """The findings of the study that README.md opens with, and a line on others; nothing until there is one."""
+    """The findings of the study that README.md opens with, and a table beside others; nothing until there is one."""
     if not (RESULTS / f"verdicts_{HEADLINE}.json").exists():
         return ""
-    result, _ = committed(HEADLINE)
-    what = (
-        f"[{TITLES[HEADLINE]}](experiments/results/{HEADLINE}.md), a network of {result.runs[0].parameters:,} weights"
-    )
-    return f"{what}:\n\n{bulleted([*headlines(HEADLINE), *_brief(ALSO)])}\n"
+    result, judgement = committed(HEADLINE)
+    what = f"{_linked(TITLES[HEADLINE], HEADLINE)}, a network of {result.runs[0].parameters:,} weights"
+    said = [standing(label(result, each.name), each.verdict("C2")) for each in _told(judgement)]
+    shown = headlines(HEADLINE) if judgement.failed else [f"{words[0].upper()}{words[1:]}." for words in said]
+    heads = ["gain recovered, scaled test NLL", *(small_report.name_of(name) for name in SHOWN)]
+    return f"{what}:\n\n{bulleted(shown)}\n\n{small_report.table(heads, gains())}"
 
 
-def _brief(names: Sequence[str]) -> list[str]:
-    """What BatchEnsembles and references of further studies recover, in one line; nothing where none is committed."""
-    told = [_of_study(name, *committed(name)) for name in names if (RESULTS / f"verdicts_{name}.json").exists()]
-    return [f"Elsewhere, of the gain in scaled test NLL: {'; '.join(told)}."] if told else []
+def gains() -> list[list[str]]:
+    """What BatchEnsembles and a wider network recover of the gain in scaled test NLL, study by study.
+
+    Tables whose controls check nothing are left to their page.
+    """
+    rows = []
+    for name in (name for name in STUDIES if (RESULTS / f"verdicts_{name}.json").exists()):
+        _, judgement = committed(name)
+        judged = {each.name: each for each in judgement.methods}
+        shown = [_primary(judged[method], judgement) if method in judged else DASH for method in SHOWN]
+        rows.append([_linked(TITLES[name], name), *shown])
+    for step in _record("phase").get("sizes", ()):
+        if step["size"] < MANY_IMAGES:
+            rows.append([_linked(f"{step['size']:,} images of MNIST", "phase"), *_positions(step)])
+    for each in _record("tabular").get("tables", ()):
+        if not small_report.idle_controls(each):
+            rows.append([_linked(f"table {each['dataset']}", "tabular"), *_positions(each)])
+    return rows
 
 
-def _of_study(name: str, result: StudyResult, judgement: Judgement) -> str:
-    opening = f"[{TITLES[name]}](experiments/results/{name}.md)"
-    if judgement.failed:
-        return f"{opening}: no verdict, a control failed"
-    parts = {label(result, each.name): _primary(each, judgement) for each in _told(judgement)}
-    return ", ".join([opening, *(f"{name} {figure}" for name, figure in parts.items() if figure)])
+def _linked(title: str, page: str) -> str:
+    return f"[{title}](experiments/results/{page}.md)"
+
+
+def _record(name: str) -> dict[str, Any]:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _primary(judged: MethodJudgement, judgement: Judgement) -> str:
-    """The gain by the primary endpoint; empty where there are too few runs for it."""
-    if judged.verdict("C2").decision == "undertrained":
-        return "undertrained"
-    row = judged.row(*judgement.config.primary)
-    undecided = "" if judged.verdict("C2").words else " (inconclusive)"
-    return f"{percent(row.position)}{undecided}" if row and row.position.pieces else ""
+    """The gain by the primary endpoint, or why it is not told."""
+    row, undertrained = judged.row(*judgement.config.primary), judged.verdict("C2").decision == "undertrained"
+    why = "control failed" if judgement.failed else "undertrained" if undertrained else ""
+    return why or (percent(row.position) if row else DASH)
+
+
+def _positions(told: Mapping[str, Any]) -> list[str]:
+    """The same of a step of a ladder, or a table."""
+    why = "control failed" if told["failed"] else ""
+    positions = {name: small_report.interval(told["methods"].get(name, {}).get(PRIMARY)) for name in SHOWN}
+    shown = {name: "undertrained" if name in told["undertrained"] else percent(at) for name, at in positions.items()}
+    return [why or shown[name] for name in SHOWN]
 
 
 def committed(name: str) -> tuple[StudyResult, Judgement]:
@@ -87,6 +119,19 @@ def headlines(name: str) -> list[str]:
         return answer(result, judgement)[:1]
     told = _told(judgement)
     return answer(result, dataclasses.replace(judgement, methods=tuple(told)))[: len(told)]
+
+
+def diversity(name: str) -> list[str]:
+    """How far members of BatchEnsembles differ, in one sentence; none where a control failed."""
+    result, judgement = committed(name)
+    first = judgement.config.functions[0]
+    rows = {each.name: each.row(*first) for each in _told(judgement) if _is_subject(each.name)}
+    shown = [
+        f"{percent(row.position)} for {label(result, of)}" for of, row in rows.items() if row and row.position.pieces
+    ]
+    if judgement.failed or not shown:
+        return []
+    return [f"Diversity, the root of mutual information on test, is {listed(shown)}; a deep ensemble's is 100 %."]
 
 
 def _told(judgement: Judgement) -> list[MethodJudgement]:

@@ -5,25 +5,30 @@ does, contradicts it where the whole interval lies outside, and leaves it open o
 as "harms here and helps there", is right where each part is, and wrong where one is.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from experiments.evidence import (
     ABOVE_0,
+    AT_LEAST_DEEP,
     BELOW_0,
+    BELOW_HALF,
+    IDENTICAL,
+    OF_BATCH_ENSEMBLE,
     OOD,
     PRIMARY,
     STUDIES,
     ZOOS,
     Evidence,
+    Reader,
     added,
     all_of,
     alone_and_together,
     at_each_width,
     film,
+    in_studies,
+    on_tables,
     splits_best,
-    wider,
     wider_is_surer,
 )
 
@@ -33,7 +38,7 @@ class Claim(NamedTuple):
 
     words: str
     source: str
-    evidence: Callable[[Path], Iterator[Evidence]]
+    evidence: Reader
     pages: tuple[str, ...]
     overturned_by: str
 
@@ -64,9 +69,32 @@ def verdict(evidence: Sequence[Evidence]) -> str:
 
 CLAIMS = (
     Claim(
+        "A BatchEnsemble is nearer to a single model than to a deep ensemble in accuracy, calibration and "
+        "out-of-distribution detection",
+        "2601.16936",
+        all_of(
+            in_studies("batch_ensemble", BELOW_HALF, OF_BATCH_ENSEMBLE),
+            on_tables("batch_ensemble", BELOW_HALF),
+        ),
+        (*OF_BATCH_ENSEMBLE, "tabular"),
+        "larger networks and harder data; a learning rate, and a start of the fast weights, chosen for each",
+    ),
+    Claim(
+        "Members of a BatchEnsemble are near-identical (our reading: below 25 % of what independent networks differ) "
+        "in function and in parameter space",
+        "2601.16936",
+        all_of(
+            in_studies("batch_ensemble", IDENTICAL, OF_BATCH_ENSEMBLE, "functions", "in function space"),
+            in_studies("batch_ensemble", IDENTICAL, OF_BATCH_ENSEMBLE, "weights", "in parameter space"),
+        ),
+        OF_BATCH_ENSEMBLE,
+        "the scale: by mutual information itself, which the study reports, a ratio is the square of that by its root; "
+        "another start of the fast weights",
+    ),
+    Claim(
         "A larger single network replicates a deep ensemble (our reading: of equal cost, at least 75 % of its gain)",
         "2202.06985",
-        wider,
+        all_of(in_studies("single_wide", AT_LEAST_DEEP), on_tables("single_wide", AT_LEAST_DEEP)),
         (*STUDIES, "tabular"),
         "a deep ensemble tuned as well as the wider network; networks of equal accuracy, of which its authors speak",
     ),

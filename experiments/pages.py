@@ -51,7 +51,7 @@ from experiments import (
 from experiments import findings as findings_page
 from experiments.ablation_settings import SETTINGS
 from experiments.evidence import ZOOS
-from experiments.headlines import NOTES, RESULTS, TITLES, bulleted, committed, findings, headlines
+from experiments.headlines import NOTES, RESULTS, TITLES, bulleted, committed, diversity, findings, headlines
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -69,6 +69,7 @@ RECORDS = {
 SAYING = {
     "phase": phase_report,
     "disentanglement": disentanglement_report,
+    "tabular": tabular_report,
     **dict.fromkeys(ZOOS, zoo_report),
 }
 """Those of them that have sentences for the page of findings."""
@@ -158,7 +159,7 @@ def pages() -> Iterator[tuple[Path, str]]:
             yield RESULTS / f"{name}.md", report.to_markdown(json.loads((RESULTS / f"{name}.json").read_text()))
     if known := start_distance.points(RESULTS):
         yield RESULTS / "start_distance.md", start_distance_report.to_markdown(known)
-    own = [(sentence, name) for name in studies if name != "ablation" for sentence in headlines(name)]
+    own = [(said, name) for name in studies if name != "ablation" for said in (*headlines(name), *diversity(name))]
     for name, report in SAYING.items():
         if (RESULTS / f"{name}.json").exists():
             own += [(said, name) for said in report.sentences(json.loads((RESULTS / f"{name}.json").read_text()))]

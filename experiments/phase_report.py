@@ -32,7 +32,7 @@ def _sentence(record: Mapping[str, Any], method: str) -> str:
         shown = percent(interval(told["methods"].get(method, {}).get(primary)))
         why = "undertrained" if method in told["undertrained"] else "a control failed" if told["failed"] else shown
         found.append(f"{why} with {size} training images")
-    return f"{name_of(method)} recovers of the deep ensemble's gain in scaled test NLL: {', '.join(found)}."
+    return f"Of the deep ensemble's gain in scaled test NLL {name_of(method)} recovers {', '.join(found)}."
 
 
 def to_markdown(record: Mapping[str, Any]) -> str:
@@ -41,10 +41,11 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     checked = "\n".join(f"- {size} images: {controls(told)}" for size, told in _steps(record).items())
     words = (
         f"BatchEnsemble-{config['members']} of the MNIST study's MLP by the number of training images, drawn once for "
-        f"each size. {SCALE} Of a smaller set images are repeated until an epoch takes {config['epoch_images']:,}, for "
-        f"{config['train']['epochs']} epochs. Intervals are of 95 %, over {config['pool_size']} networks of the pool, "
-        f"{len(config['seeds'])} seeds of each method and the test images; not over draws of the training images, and "
-        "not corrected for their number. Where a control fails nothing is said."
+        f"each size. {SCALE} Images of a smaller set are repeated, so that an epoch has {config['epoch_images']:,} and "
+        f"the number of steps is the same ({config['train']['epochs']} epochs). Intervals are of 95 %, over "
+        f"{config['pool_size']} networks of the pool, {len(config['seeds'])} seeds of each method and the test images; "
+        "not over draws of the training images, and not corrected for their number. Where a control fails nothing is "
+        "said."
     )
     return (
         "\n\n".join(

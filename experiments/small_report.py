@@ -12,6 +12,7 @@ from be_jax.report.columns import percent
 from be_jax.report.methods import styles
 from be_jax.report.words import control_outcome
 from be_jax.stats import Interval
+from be_jax.stats.controls import checks_nothing
 from experiments.ablation_settings import SETTINGS
 from experiments.zoo_methods import TABM, VARIANTS
 
@@ -93,6 +94,11 @@ def controls(told: Mapping[str, Any]) -> str:
         f"{name} {percent(positions[name])}, {control_outcome(control['passed'], positions[name])}"
         for name, control in told["controls"].items()
     )
+
+
+def idle_controls(told: Mapping[str, Any]) -> bool:
+    """Whether a control could not have failed."""
+    return any(checks_nothing(interval(control)) for control in told["controls"].values())
 
 
 def made(record: Mapping[str, Any]) -> str:

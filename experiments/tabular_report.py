@@ -5,10 +5,23 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from be_jax.methods import TABLE
 from be_jax.report.columns import percent
 from be_jax.report.figures.illustration import FONT_SIZE, apart, legend_above, new_figure, tidy
+from be_jax.report.words import listed
 from be_jax.stats.controls import NEGATIVE, POSITIVE
-from experiments.small_report import KNOWN, SCALE, bar, controls, interval, looks, made, name_of, table
+from experiments.small_report import (
+    KNOWN,
+    SCALE,
+    bar,
+    controls,
+    idle_controls,
+    interval,
+    looks,
+    made,
+    name_of,
+    table,
+)
 from experiments.zoo_report import COSTS, panel, relative, worth
 
 MEASURES = {
@@ -19,6 +32,7 @@ MEASURES = {
     "test root_epistemic": "diversity, √MI",
     "test spread_of_means": "diversity, spread of means",
 }
+NLL = next(iter(MEASURES))
 ALONE = "a member alone"
 VIEW = (-2.0, 4.0)
 
@@ -42,7 +56,7 @@ def _positions(record: Mapping[str, Any]) -> Figure:
     for shift, name in zip(apart(len(styles), 0.1), styles, strict=True):
         known = {"copies": NEGATIVE, "deep_ensemble": POSITIVE}.get(name)
         for at, each in enumerate(record["tables"]):
-            found = each["controls"][known] if known else each["methods"].get(name, {}).get("test nll_scaled")
+            found = each["controls"][known] if known else each["methods"].get(name, {}).get(NLL)
             bar(axes, at + shift, interval(found), *VIEW, styles[name])
         label = f"{name_of(name)} (control)" if known else name_of(name)
         axes.plot([], [], color=styles[name].colour, marker=styles[name].marker, linestyle="none", label=label)
@@ -80,6 +94,16 @@ def as_zoo(each: Mapping[str, Any]) -> dict[str, Any]:
         "labels": {name: name_of(name) for name in names},
         "worth": {endpoint for of in each["equivalents"].values() for endpoint in of},
     }
+
+
+def sentences(record: Mapping[str, Any]) -> list[str]:
+    """What each BatchEnsemble of the studies recovers on the tables whose controls check something."""
+    tables = [each for each in record["tables"] if not each["failed"] and not idle_controls(each)]
+    said = []
+    for name in (name for name, row in TABLE.items() if row.is_subject):
+        found = [f"{percent(interval(each['methods'][name][NLL]))} on {each['dataset']}" for each in tables]
+        said.append(f"Of the deep ensemble's gain in scaled test NLL {name_of(name)} recovers {listed(found)}.")
+    return said if tables else []
 
 
 def to_markdown(record: Mapping[str, Any]) -> str:

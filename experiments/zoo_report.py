@@ -32,7 +32,7 @@ COSTS: Mapping[str, Cost] = {
     "parameters": lambda cost: cost["parameters"],
     "FLOPs of a prediction": lambda cost: cost["prediction"]["flops"],
     "FLOPs of a training step": lambda cost: cost["step"]["flops"],
-    "seconds to predict one example": LATENCY,
+    "latency of one example": LATENCY,
 }
 """What is paid, of what `experiments.cost` measured; None where nothing was timed."""
 
@@ -162,8 +162,8 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
         if not worths:
             continue
         above = {cost: _above(record, worths, COSTS[cost]) for cost in ("parameters", "FLOPs of a prediction")}
-        shown = "; ".join(f"of as many {cost}: {', '.join(names) or 'none'}" for cost, names in above.items())
-        said.append(f"By {title} these of {len(worths)} methods are worth more than the deep ensemble {shown}.")
+        shown = "; ".join(f"as many {cost}: {', '.join(names) or 'none'}" for cost, names in above.items())
+        said.append(f"Of {len(worths)} methods these are worth more, by {title}, than a deep ensemble with {shown}.")
     return said
 
 
@@ -174,7 +174,12 @@ def _above(record: Mapping[str, Any], worths: Mapping[str, Equivalent], cost: Co
 
 
 HEADS = (
-    *("method", *(f"worth by {title}" for title in ENDPOINTS.values()), "gain, test NLL", "gain, shift NLL"),
+    *(
+        "method",
+        *(f"worth by {title}" for title in ENDPOINTS.values()),
+        "gain, scaled test NLL",
+        "gain, scaled shift NLL",
+    ),
     *(*COSTS, "undertrained"),
 )
 

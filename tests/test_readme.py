@@ -28,7 +28,7 @@ def test_python_runs(index, capsys):
 
 def test_there_is_python_to_run_and_not_too_much_to_read():
     assert BLOCKS
-    assert len(README.split()) <= 900
+    assert len([word for word in README.split() if re.search(r"\w", word)]) <= 900
 
 
 def test_pages_are_current():
@@ -78,10 +78,9 @@ def test_a_committed_study_has_its_page_and_figures(finished):
     assert "](cifar10_cpu_position.png)" in page
     assert "## Beside published figures" in page
     assert "](cifar10_cpu.md)" in pages.index(["cifar10_cpu"])
-    (brief,) = headlines._brief(["cifar10_cpu", "mnist_published"])
-    assert re.search(
-        r"of the gain in scaled test NLL: \[.*\]\(.*\), .*BatchEnsemble N\(1, 0.5\) .* % \[.*\].*\.$", brief
-    )
+    ((title, ours, *_),) = headlines.gains()
+    assert title.startswith("[CIFAR-10")
+    assert re.fullmatch(r".* % \[.*\]", ours)
 
 
 def test_a_study_without_a_name_of_its_own_is_refused():

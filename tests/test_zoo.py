@@ -93,7 +93,7 @@ def test_methods_above_the_line_are_named(record):
     first, *_ = zoo_report.sentences(told)
     signs = next(label for name, label in told["labels"].items() if name == "batch_ensemble_sign_16")
     assert first == (
-        "By scaled test NLL these of 4 methods are worth more than the deep ensemble of as many parameters: "
+        "Of 4 methods these are worth more, by scaled test NLL, than a deep ensemble with as many parameters: "
         f"{signs} (3.9 [3.8, > 4]), a pair of 2 (3.9 [1.5, > 4]); of as many FLOPs of a prediction: none."
     )
     assert zoo_report.sentences(told | {"failed": "copies"}) == []

@@ -75,18 +75,28 @@ def table_title(endpoint: Endpoint) -> str:
 
 
 def headline(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
-    """Where a method stands between a single model and a deep ensemble, in one sentence."""
+    """Where a method stands between a single model and a deep ensemble, in one sentence, or two."""
     verdict, primary = judged.verdict("C2"), judged.row(*config.primary)
     assert primary is not None
+    said, recovered = standing(name, verdict), recovery(primary)
     if verdict.decision == "undertrained":
-        return f"{name} is not judged: undertrained ({verdict.reason})."
-    recovered = recovery(primary)
+        return f"{said} ({verdict.reason})."
+    if verdict.reached:
+        return f"{said} ({how_far(judged, verdict)}): {recovered}."
+    apart = judged.verdict("C1")
+    worse = f" It is worse than a deep ensemble: {how_far(judged, apart)}." if apart.decision == "supported" else ""
+    return f"{said}: {recovered}{_open(primary)}.{worse}"
+
+
+def standing(name: str, verdict: Verdict) -> str:
+    """Where a method stands, and by which endpoints; or that it is not known."""
+    if verdict.decision == "undertrained":
+        return f"{name} is not judged: undertrained"
     if not verdict.reached:
-        return f"Inconclusive for {name}: {recovered}{_open(primary)}."
+        return f"Inconclusive which end {name} is nearer to"
     said = [f"{words} in {listed(list(map(short_title, ends)))}" for words, ends in verdict.words.items()]
     mixed = {words in TOWARDS_DEEP for words in verdict.words} == {True, False}
-    opening = f"Mixed for {name}: it is" if mixed else f"{name} is"
-    return f"{opening} {', and '.join(said)} ({how_far(judged, verdict)}): {recovered}."
+    return f"{f'Mixed for {name}: it is' if mixed else f'{name} is'} {', and '.join(said)}"
 
 
 def recovery(row: Row) -> str:
@@ -115,14 +125,14 @@ def _open(row: Row) -> str:
     """What the study could have shown, and what would decide."""
     if not row.position.pieces:
         return ""
-    needed = f"; to tell a single model from a deep ensemble takes {units_needed(row)}"
+    needed = f"; to tell a single model from a deep ensemble would take {units_needed(row)}"
     if not row.detectable < 1:
         return needed
     far = round(100 * row.detectable)
-    ends = f"gains below {50 - far} % or above {50 + far} % from half of a deep ensemble's".replace("-", "−")
+    ends = f"a gain below {50 - far} % or above {50 + far} %".replace("-", "−")
     if row.detectable <= 0.5:
-        return f"; this study tells {ends} with 80 % power: the value may be too near to half"
-    return f"; with 80 % power this study tells only {ends}{needed}"
+        return f"; the study has 80 % power to tell {ends} from half: the true one may lie between"
+    return f"; the study has 80 % power only for {ends}{needed}"
 
 
 def units_needed(row: Row) -> str:
@@ -167,8 +177,9 @@ def control_outcome(passed: bool | None, position: Interval) -> str:
         return "not run"
     if not passed:
         return "failed"
-    nothing = checks_nothing(position)
-    return "passed, but checks nothing (its interval has both 0 % and 100 % in it)" if nothing else "passed"
+    if checks_nothing(position):
+        return "checks nothing (its interval has both 0 % and 100 % in it)"
+    return "passed, though 50 % is in its interval" if position.holds(0.5) else "passed"
 
 
 def conditions(config: JudgeConfig) -> str:
@@ -176,10 +187,11 @@ def conditions(config: JudgeConfig) -> str:
     order = ", ".join(endpoint_title(endpoint) for endpoint in config.quality)
     return (
         f"In brackets {100 * config.confidence:g} % intervals: every value that the test does not reject. Endpoints "
-        f"are tested in this order, each at {100 * config.level:g} %, until the interval of one has 50 % in it; what "
-        f"comes after that is shown, not claimed: {order}. Equivalent to: within {100 * config.margin:g} points of 0 % "
-        f"or 100 %. At most {100 * config.level:g} % of statements of each strength are expected to be false, of each "
-        "claim about each method; this is not corrected for the number of methods."
+        f"are tested in this order, each at {100 * config.level:g} %, until an interval contains 50 %; what comes "
+        f"after that is shown, not claimed: {order}. Equivalent to: within {100 * config.margin:g} points of 0 % or "
+        "100 %. Statements of each strength (nearer to; worse or better than; equivalent to) form a sequence of their "
+        f"own: of each, about each method, the chance of any false one is at most {100 * config.level:g} %. "
+        "This is not corrected for the number of methods."
     )
 
 

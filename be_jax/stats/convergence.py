@@ -53,12 +53,12 @@ class Convergence:
         reasons = []
         if not self.learned >= MIN_LEARNED:
             reasons.append(
-                f"it has learned {100 * self.learned:.2f} % of what a single network has of the training "
-                f"set, less than {100 * MIN_LEARNED:.0f} %"
+                f"its members have come down by {100 * self.learned:.2f} % of what a single network has in training "
+                f"NLL, less than {100 * MIN_LEARNED:.0f} %"
             )
         if not self.rise <= MAX_RISE:
             reasons.append(
-                f"it still learned {100 * self.rise:.1f} % in the last tenth of the epochs, more than "
+                f"still came down by {100 * self.rise:.1f} % in the last tenth of the epochs, more than "
                 f"{100 * MAX_RISE:.0f} %"
             )
         return " and ".join(reasons)
