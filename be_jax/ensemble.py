@@ -1,6 +1,6 @@
 """The lift: a method is where the member axis lives, nothing else.
 
-A model is written for one member. Each constructor in `be_jax.construct` is a row of one table: it says which
+A model is written for one member. A constructor in `be_jax.construct` is a row of one table: it says which
 collections of variables every member has for itself, and what it does in the layers of the model; all else is shared,
 and everything after it is the same code.
 

@@ -36,6 +36,7 @@ class RunRecord:
       curve: how it was trained: `epoch` (1 after the first) and, at these, `train_nll` and `train_accuracy` (of
         members alone, without augmentation, mean over them), `train_minimised` (the NLL that training made small, of
         these or of the mixture; not in older runs) and `validation_nll` (of the mixture); in nats.
+      learning_rate: at the start; None in older results.
     """
 
     method: str
@@ -48,6 +49,7 @@ class RunRecord:
     diverged_step: int | None
     scores: Scores
     curve: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    learning_rate: float | None = None
 
 
 class PoolScore(NamedTuple):

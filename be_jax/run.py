@@ -2,18 +2,23 @@
 
 from rich.console import Console
 
+from be_jax.checkpoint import CheckpointError
 from be_jax.judge import Config, judge_folder
 from be_jax.parallel import is_first_host, wait_for_hosts
 from be_jax.provenance import suggested
 from be_jax.report import predictions_in, print_tables, write_report
 from be_jax.report.terminal import print_plain
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, StudyResult
+from be_jax.runs import RunError
 from be_jax.scores import ScoredOnce
 from be_jax.stats import JudgeConfig, Judgement
+from be_jax.stats.weights import Weights
 from be_jax.study import Study, run_study
-from be_jax.study.start import FILE, save_start, score_start
+from be_jax.study.start import load_start, save_start, score_start
 from be_jax.study.weights import TooSlow, measure_weights
 
+NUM_INPUTS = 500
+"""Test examples on which members are compared."""
 WEIGHTS_AT_MOST_S = 20.0
 """For the weights of one method; where it would be more, they are left to a command of their own."""
 
@@ -65,17 +70,10 @@ def _concluded(
     weights: bool,
     shift_equivalents: bool,
 ) -> Judgement | None:
-    if not (study.folder / FILE).exists():
-        save_start(score_start(study), study.folder)
-    if weights and not (study.folder / "weights.json").exists():
-        try:
-            measured = measure_weights(study, result, module, num_inputs=500, at_most_s=WEIGHTS_AT_MOST_S)
-            measured.save(study.folder / "weights.json")
-        except TooSlow as error:
-            command = suggested("experiments.weights", study.folder)
-            print_plain(f"Weights of members were not measured: {error}. {command}")
-        except ValueError as error:  # networks whose units cannot be matched, such as normalised by groups
-            print_plain(f"Weights of members were not measured: {error}")
+    start = load_start(study.folder)
+    save_start(start | score_start(study, start), study.folder)
+    if weights:
+        _measure_weights(study, result, module)
     try:
         config = Config(study.folder, judge=judge, shift_equivalents=shift_equivalents)
         return judge_folder(config, Console(), scored.score_run, module)
@@ -84,3 +82,23 @@ def _concluded(
         page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")
         print_plain(f"\nNo judgement: {error}\nreport: {page}")
         return None
+
+
+def _measure_weights(study: Study, result: StudyResult, module: str) -> None:
+    """Leaves `weights.json` of all runs of the study; one that lacks some, or is of other settings, is renewed."""
+    path = study.folder / "weights.json"
+    try:
+        known = Weights.of_study(path, result) if path.exists() else None
+    except ValueError:
+        known = None
+    inputs = known.about["num_inputs"] if known else NUM_INPUTS
+    try:
+        measured = measure_weights(study, result, module, inputs, WEIGHTS_AT_MOST_S, known)
+        if known is None or measured.scores != known.scores:
+            measured.save(path)
+    except TooSlow as error:
+        command = suggested("experiments.weights", study.folder)
+        print_plain(f"Weights of members were not measured: {error}. {command}")
+    except (ValueError, RunError, CheckpointError) as error:
+        # networks whose units cannot be matched, such as normalised by groups, or whose checkpoints are gone
+        print_plain(f"Weights of members were not measured: {error}")

@@ -42,10 +42,10 @@ def to_markdown(own: list[tuple[str, str]], folder: Path) -> str:
 
 
 OVERTURNED = (
-    "What would overturn these: a learning rate chosen for each method, which the studies of MNIST do not have; larger "
-    "networks and harder data; another start of the fast weights. On MNIST members drop units of their own, as in the "
-    "published study: a shared kernel then steps by the mean over masks, with less noise than a single network's. "
-    "Worth above a line is uncorrected for the number of methods, endpoints and costs."
+    "What would overturn these: a learning rate chosen for each method, which a study has only where its page tells "
+    "of them; larger networks and harder data; another start of the fast weights. On MNIST members drop units of "
+    "their own, as in the published study: a shared kernel then steps by the mean over masks, with less noise than a "
+    "single network's. Worth above a line is uncorrected for the number of methods, endpoints and costs."
 )
 
 

@@ -193,9 +193,8 @@ def page(name: str) -> str:
             "## Learning rates",
             _learning_rates(json.loads((RESULTS / f"learning_rates_{name}.json").read_text())),
         ]
-    made = result.provenance
-    command = f"`{made['command']}`, {made['date']}, {made['processor']}, Python {made['python']}, jax {made['jax']}."
-    return "\n\n".join([*parts, "## How this was made", command]) + "\n"
+    made = small_report.made({"provenance": result.provenance})
+    return "\n\n".join([*parts, "## How this was made", made]) + "\n"
 
 
 def _learning_rates(record: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from be_jax.report.columns import percent
 from be_jax.report.methods import label
-from be_jax.results import StudyResult
+from be_jax.results import DEEP_ENSEMBLE, StudyResult
 from be_jax.stats import Judgement, diversity_ratio, gain_recovered
 
 METHODS = ("batch_ensemble", "batch_ensemble_sign")
@@ -73,7 +73,9 @@ def markdown(result: StudyResult, judgement: Judgement) -> str:
         lines.append([figure.name, f"{100 * figure.ratio:.0f} % ({figure.source})".replace("-", "−"), *ours])
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     sources = ". ".join(f"({key}) {SOURCES[key]}" for key in dict.fromkeys(figure.source for figure in shown))
-    return f"{table}\n\n{sources}.\n"
+    joint = DEEP_ENSEMBLE in {run.method for run in result.runs}
+    note = " Ratios here are to the study's own deep ensembles, trained jointly; gains are on the scale of the pool's."
+    return f"{table}\n\n{sources}.{note * joint}\n"
 
 
 def _ours(result: StudyResult, judgement: Judgement, method: str, figure: Figure) -> str:

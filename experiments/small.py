@@ -158,8 +158,8 @@ def finished(study: Study) -> StudyResult | None:
 def judged(study: Study, module: str) -> tuple[StudyResult, Judgement]:
     """A study's result and judgement, from its folder where it is finished and from nothing otherwise."""
     result, path = finished(study), study.folder / "verdicts.json"
-    if result and path.exists():
-        return result, Judgement.load(path)
+    if result and path.exists() and (known := Judgement.load(path)).config == JUDGE:
+        return result, known
     result, judgement = conclude(study, module, JUDGE, weights=False)
     if judgement is None:
         raise ValueError(f"{study.folder} was not judged: a judgement needs a pool and a method that did not diverge")

@@ -29,9 +29,9 @@ from be_jax.config import TrainConfig, check
 from be_jax.ensemble import Ensemble
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN
 from be_jax.results import COPIES, SINGLE_WIDE
-from be_jax.stats import Control, Judgement, Samples, gain_row, judge
+from be_jax.stats import Judgement, Samples, gain_row, judge
 from be_jax.stats.config import MIN_UNITS
-from be_jax.stats.controls import POSITIVE
+from be_jax.stats.controls import POSITIVE, control
 from be_jax.study.progress import progress_bars
 from experiments import command_line, small, tabular_report
 from experiments.common import check_chosen, use_compilation_cache
@@ -115,9 +115,7 @@ def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, di
         if method in BATCH_ENSEMBLES:
             members = sample(of_size(dataset, rows, outputs, 1))
             alone[method] = dataclasses.asdict(gain_row(how.primary, members, curve[1], deep, how).position)
-    control = gain_row(how.primary, other, curve[1], deep, how)
-    passed = control.position.holds(1.0) if control.position.pieces else None
-    positive = Control(POSITIVE, 1.0, control.position, passed, control.reason)
+    positive = control(POSITIVE, 1.0, other, curve[1], deep, how)
     copies = samples.pop(COPIES)
     wide = frozenset({SINGLE_WIDE})
     compared = Samples(samples, curve[1], deep, wide, copies, positive, curve=curve, scales=SCALES)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from be_jax.methods import TABLE
 from be_jax.report.columns import percent
-from be_jax.report.figures.illustration import FONT_SIZE, apart, legend_above, new_figure, tidy
+from be_jax.report.figures.illustration import apart, legend_above, new_figure, tidy
 from be_jax.report.words import listed
 from be_jax.stats.controls import NEGATIVE, POSITIVE
 from experiments.small_report import (
@@ -80,8 +80,7 @@ def _worth_against_cost(record: Mapping[str, Any]) -> Figure:
         tidy(axes, title=each["dataset"], x=f"{PAID}, x single", y=WORTH[endpoint])
     for axes in panels.flat[len(tables) :]:
         axes.set_axis_off()
-    handles, labels = max((axes.get_legend_handles_labels() for axes in panels.flat), key=lambda found: len(found[1]))
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=FONT_SIZE - 1, frameon=False)
+    legend_above(figure, max(panels.flat, key=lambda axes: len(axes.get_legend_handles_labels()[1])))
     return figure
 
 

@@ -9,7 +9,6 @@ import rich.table
 
 from be_jax.stats.weights import MATCHED, Unit, Weights
 
-STUDIES = ("mnist", "cifar10")
 """The experiments whose weights can be measured."""
 
 SHOWN = {

@@ -29,7 +29,8 @@ from experiments.common import POOL_SEEDS_BELOW, check_chosen, use_compilation_c
 from experiments.phase import CHOICES, planned
 
 SAME_BATCHES = "deep_same_batches"
-METHODS = ("batch_ensemble_sign", SAME_BATCHES, "deep_mixture", "deep_repelled", "deep_repelled_between")
+OF_SAME_BATCHES = ("deep_mixture", "deep_repelled", "deep_repelled_between")
+METHODS = ("batch_ensemble_sign", SAME_BATCHES, *OF_SAME_BATCHES)
 
 JUDGED = (Endpoint("test", "nll_scaled"), Endpoint("ood", "auroc_max_probability"))
 """By which ensembles that are forced apart are set against those that are not."""
@@ -81,7 +82,7 @@ def gains_over_same_batches(folder: Path, result: StudyResult) -> dict[str, Any]
         return {}
     same = of_folder(folder, SAME_BATCHES, seeds[SAME_BATCHES])
     gains: dict[str, Any] = {}
-    for method in (name for name in seeds if name.startswith("deep_") and name != SAME_BATCHES):
+    for method in (name for name in seeds if name in OF_SAME_BATCHES):
         own = of_folder(folder, method, seeds[method])
         for place in JUDGED:
             found = contrast(own, same, *place)

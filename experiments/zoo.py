@@ -23,9 +23,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from be_jax import deep_ensemble
 from be_jax.config import ConfigError
 from be_jax.files import write_atomically
-from be_jax.methods import TABLE
 from be_jax.results import StudyResult
 from be_jax.run import conclude
 from be_jax.stats import Equivalent, Judgement
@@ -35,8 +35,7 @@ from be_jax.study import Study
 from be_jax.study.progress import progress_bars
 from experiments import cifar10, command_line, mnist, small, zoo_report
 from experiments.common import use_compilation_cache
-from experiments.cost.measure import Settings, costs
-from experiments.cost.subjects import Network
+from experiments.cost.measure import SGD, Settings, measured
 from experiments.image_study import parse_preset
 from experiments.zoo_config import NOT_PART, PRESETS, Cifar10, Config
 
@@ -56,14 +55,15 @@ def make_study(config: Config | Cifar10) -> Study:
 def costs_of(config: Config | Cifar10, study: Study) -> dict[str, Any]:
     """Of each method, and of deep ensembles by size, as `experiments.cost` measures it, a step of the study's batch."""
     model = next(method.ensemble.model for method in study.methods if method.name == "single")
-    network = Network(lambda: model, study.data.train.images.shape[1:])
-    sizes = {f"deep_ensemble_{size}": (TABLE["deep_ensemble"], size) for size in (2, 4, 8)}
-    subjects = {name: (row, config.members) for name, row in config.rows.items()} | sizes
-    found = {}
+    built = {name: next(method.ensemble for method in study.methods if method.name == name) for name in config.rows}
+    built |= {f"deep_ensemble_{size}": deep_ensemble(model, size) for size in (2, 4, 8)}
+    settings = Settings(config.members, config.train.batch_size, config.rounds > 0, max(config.rounds, 1))
+    found, shape = {}, study.data.train.images.shape[1:]
     with progress_bars() as progress:
-        for name, (row, members) in progress.track(subjects.items(), description="measuring costs"):
-            settings = Settings(members, config.train.batch_size, config.rounds > 0, max(config.rounds, 1))
-            found[name] = dataclasses.asdict(costs(type(model).__name__, network, row, "float32", settings))
+        for name, ensemble in progress.track(built.items(), description="measuring costs"):
+            train = config.rows[name].trained_with(SGD) if name in config.rows else SGD
+            names = (type(model).__name__, name, "float32")
+            found[name] = dataclasses.asdict(measured(ensemble, names, shape, train, settings))
     return found
 
 

@@ -7,8 +7,7 @@ import flax.linen as nn
 from be_jax import batch_ensemble, lora_ensemble, models
 from be_jax.ensemble import Ensemble
 from be_jax.methods import TABLE, Method, Options, Style
-from be_jax.nn.fast_init import normal, std_of_cosine
-from experiments.ablation_settings import COSINE
+from be_jax.nn.fast_init import expected_cosine, normal, std_of_cosine
 
 LAYERS = {
     models.MLP: ("Dense_0", ("Dense_2", "Dense_3")),
@@ -34,7 +33,9 @@ def _same_dropout(model: nn.Module, o: Options) -> Ensemble:
 
 
 def _rank_4_held(model: nn.Module, o: Options) -> Ensemble:
-    return batch_ensemble(model, o.members, 4, normal(std_of_cosine(COSINE, 4), preserve_scale=True))
+    init = normal(o.init_std)
+    held = std_of_cosine(expected_cosine(init, init), 4)
+    return batch_ensemble(model, o.members, 4, normal(held, preserve_scale=True))
 
 
 FAST_ALONE = (("trained", "fast"),)
@@ -48,13 +49,15 @@ _BLUE, _ORANGE, _SKY = (TABLE[name].style for name in ("batch_ensemble", "batch_
 VARIANTS = {
     row.name: row
     for row in (
-        Method("tabm", "BatchEnsemble, TabM's start", Style("#D55E00", "P", "--"), _tabm),
+        Method("tabm", "BatchEnsemble, TabM's start", Style("#D55E00", "8", "-."), _tabm),
         Method("last_layers", "BatchEnsemble, last layers", _BLUE._replace(marker="v"), _last_layers),
-        Method("same_dropout", "BatchEnsemble N(1, 0.5), same dropout", _BLUE._replace(marker="D"), _same_dropout),
+        Method(
+            "same_dropout", "BatchEnsemble N(1, {init_std:g}), same dropout", _BLUE._replace(marker="D"), _same_dropout
+        ),
         Method("rank_4_held", "BatchEnsemble, rank 4", _BLUE._replace(marker="H"), _rank_4_held),
         Method(
             "batch_ensemble_16",
-            "BatchEnsemble N(1, 0.5), 16 members",
+            "BatchEnsemble N(1, {init_std:g}), 16 members",
             _BLUE._replace(marker="8"),
             lambda model, o: batch_ensemble(model, MANY, o.rank, normal(o.init_std)),
         ),

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from be_jax.methods import TABLE, Style
 from be_jax.report.columns import percent
-from be_jax.report.figures.illustration import FONT_SIZE, new_figure, tidy
+from be_jax.report.figures.illustration import FONT_SIZE, legend_above, new_figure, tidy
 from be_jax.stats import Equivalent
 from experiments import sortable
 from experiments.small_report import SCALE, controls, interval, made, table
@@ -76,8 +76,7 @@ def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
         axes.set_ylabel(f"worth in networks, by\n{ENDPOINTS[endpoint]}", fontsize=FONT_SIZE)
     for axes in panels.flat[len(costs) :]:
         axes.set_axis_off()
-    handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=3, fontsize=FONT_SIZE - 1, frameon=False)
+    legend_above(figure, panels.flat[0])
     return figure
 
 
@@ -131,7 +130,7 @@ def words_of(record: Mapping[str, Any]) -> str:
         f"and the learning rate of the single network{_own_rates(record)}. Up is better, left is cheaper; **above the "
         "green line a method is worth more than the deep ensemble that costs as much**. Worth is the number of "
         "independent networks whose deep ensemble has the same score, "
-        f"between 1 and {2 * config['members']}, with a 95 % interval over seeds, "
+        f"between 1 and {_largest(record)}, with a 95 % interval over seeds, "
         "networks and test examples, not corrected for the number of methods. Scaled: at a temperature fitted on "
         "validation data. Methods of one cost stand side by side. FLOPs are XLA's "
         f"count for a GPU, of a prediction of {config['train']['batch_size']} examples, and of a training step of all "
@@ -144,6 +143,11 @@ def words_of(record: Mapping[str, Any]) -> str:
         words.append("Seconds are of this machine.")
     text = " ".join(words)
     return f"No verdict: a control failed. {record['failed']}.\n\n{text}" if record["failed"] else text
+
+
+def _largest(record: Mapping[str, Any]) -> int:
+    """Size of the largest deep ensembles on the scale."""
+    return next(each["largest"] for of in record["equivalents"].values() for each in of.values())
 
 
 def _own_rates(record: Mapping[str, Any]) -> str:

@@ -149,6 +149,13 @@ def test_undertrained_methods_are_not_judged(pooled):
     assert "undertrained" not in decisions(judged, "batch_ensemble").values()
 
 
+def test_an_undertrained_method_that_is_not_there_is_refused(pooled):
+    with pytest.raises(
+        ValueError, match=r"undertrained names \['batchensemble'\]; the methods of the study are single"
+    ):
+        judge_study(pooled, undertrained=("batchensemble",))
+
+
 def test_a_result_with_a_loader_is_judged_as_its_folder_is(pooled, judgement):
     result = StudyResult.load(pooled / "results.json")
     weights = Weights.of_study(pooled / "weights.json", result)

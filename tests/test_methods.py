@@ -9,6 +9,8 @@ import pytest
 import be_jax
 from be_jax import methods
 from be_jax.config import TrainConfig
+from be_jax.report.methods import SPARE_STYLES
+from experiments.zoo_methods import VARIANTS
 
 KEY, X = jax.random.key(0), jnp.ones((2, 28, 28, 1))
 MLP = be_jax.models.MLP(dropout_rate=0.1)
@@ -19,6 +21,11 @@ def test_names_labels_and_styles_are_told_apart():
     assert [row.name for row in rows] == list(methods.TABLE)
     assert len({row.label for row in rows}) == len({row.style for row in rows}) == len(rows)
     assert {row.name for row in rows if row.is_subject} == {"batch_ensemble", "batch_ensemble_sign"}
+
+
+def test_marks_of_one_figure_are_told_apart():
+    drawn = [row.style for row in (methods.TABLE | VARIANTS).values()] + list(SPARE_STYLES)
+    assert len({(style.colour, style.marker) for style in drawn}) == len(drawn)
 
 
 def test_labels_take_the_options_of_a_study():

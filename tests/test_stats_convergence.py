@@ -64,6 +64,11 @@ def test_undertrained_methods_of_a_study_are_named():
     assert undertrained(dataclasses.replace(result, runs=(slow,))) == {}, "nothing to compare with"
 
 
+def test_where_single_networks_learn_nothing_there_is_no_scale():
+    found = convergence([curve(2.4, 2.31, 2.31)], [curve(2.4, 2.4, 2.4)], IGNORANT)
+    assert found.undertrained.startswith("single networks learned nothing")
+
+
 def test_copies_that_train_otherwise_than_one_network_are_told():
     """Ends of 20 single networks and 5 copies, as dropout of the copies' own left them, and as it should be."""
     record = RunRecord("single", 0, "finished", 1, 1.0, 3, 2, None, {})

@@ -207,12 +207,21 @@ def test_a_broken_control_leaves_no_verdict(samples):
     assert found.failed == found.controls[:1]
 
 
+def with_shift(predictions):
+    """The test set a second time, as a shifted one."""
+    return predictions | {
+        key.replace("test/", "shift/blur_1/"): array for key, array in predictions.items() if key.startswith("test/")
+    }
+
+
 def test_the_positive_control_is_of_the_other_half_of_the_pool(networks, samples, examples):
     control = positive(networks, 4, JudgeConfig())
     assert control.passed is True
     assert control.position.holds(1)
     other = runs(examples._replace(logits={k: 0.5 * v for k, v in examples.logits.items()}), 0.0, members=1, seeds=6)
     mixed = [each for pair in zip(networks[:6], other, strict=True) for each in pair]
+    shift = JudgeConfig(quality=(("shift", "nll"),))
+    assert positive([with_shift(each) for each in networks], 4, shift).position.pieces, "of an endpoint over sets"
     broken = positive(mixed, 4, JudgeConfig())
     assert broken.passed is False
     found = judge(dataclasses.replace(samples, positive=broken))

@@ -12,7 +12,9 @@ from be_jax.config import TrainConfig
 from be_jax.data import from_arrays
 from be_jax.evaluate import EvaluationSet
 from be_jax.run import conclude
+from be_jax.stats.weights import Weights
 from be_jax.study import Execution, Planned, Study
+from be_jax.study.start import load_start
 
 pytestmark = pytest.mark.slow
 
@@ -30,6 +32,12 @@ class OfTokens(nn.Module):
     @nn.compact
     def __call__(self, tokens):
         return nn.Dense(3)(nn.relu(nn.Dense(8)(nn.Embed(20, 6)(tokens).mean(1))))
+
+
+class Dropped(nn.Module):
+    @nn.compact
+    def __call__(self, x, train=False):
+        return nn.Dense(3)(nn.Dropout(0.1, deterministic=not train)(nn.relu(nn.Dense(8)(x.astype(float)))))
 
 
 def rows(count):
@@ -84,6 +92,27 @@ def test_it_is_a_study_as_any_other(tmp_path, kind, resident):
     assert judgement.method("batch_ensemble").row("test", "nll_scaled") is not None
     assert (study.folder / "weights.json").exists()
     assert kind in (study.folder / "report.html").read_text()
+    if resident:
+        _grows(study, train)
+
+
+def _grows(study, train):
+    """A further method and seed later: what was measured stays, the rest is measured, and masks hinder nobody."""
+    known = Weights.load(study.folder / "weights.json")
+    single, ours, copies = study.methods
+    masks = be_jax.masksembles(Dropped(), 2)
+    further = (
+        dataclasses.replace(copies, name="further", ensemble=be_jax.batch_ensemble(ours.ensemble.model, 2)),
+        Planned("masked", masks, train, copies.seeds),
+    )
+    methods = (single, dataclasses.replace(ours, seeds=(*ours.seeds, 1003)), copies, *further)
+    _, judgement = conclude(dataclasses.replace(study, methods=methods), "tests")
+    weights = Weights.load(study.folder / "weights.json")
+    assert set(weights.scores) == {"deep_ensemble", "batch_ensemble", "copies", "further"}
+    assert weights.scores["batch_ensemble"].keys() == {(1000,), (1001,), (1002,), (1003,)}
+    assert weights.scores["batch_ensemble"][1000,] == known.scores["batch_ensemble"][1000,]
+    assert not judgement.method("further").verdict("C4").reason.startswith("its members have no weights")
+    assert "further" in load_start(study.folder)
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ class Shown(NamedTuple):
 
 
 def table(title: str, runs: Sequence[Rows], shown: Sequence[Shown], note: str) -> list[Table]:
-    """A member and the ensemble by every score; no table where nothing was scored, as without validation data."""
-    names = tuple(dict.fromkeys(name for rows in runs for name in rows))
+    """A member and the ensemble by every score, where all runs were scored; no table where none was."""
+    names = tuple(name for name in runs[0] if all(name in rows for rows in runs))
     if not names:
         return []
     columns: list[Column] = []

@@ -61,7 +61,7 @@ def count_members(predictions: Predictions) -> int:
 
 def check_comparable(name: str, runs: Sequence[Predictions], references: References) -> None:
     """Raises AuditError unless the runs are ones of an ensemble, and the references can be set beside them."""
-    if name.replace("_", " ") in ("single", "single network", "deep ensemble"):
+    if name.replace("_", " ") in ("single", "single network", "single wide", "deep ensemble"):
         raise AuditError(f"{name!r} is the name of a reference; call the audited ensemble otherwise")
     if not runs:
         raise AuditError("there is no run to audit; give the predictions of at least one")
@@ -113,7 +113,8 @@ def as_study(task: Task, name: str, runs: Sequence[Predictions], references: Ref
         for size in range(1, min(2 * members, len(networks)) + 1)
         if networks
     )
-    return StudyResult("audit", task.described(runs[0]), {"members": members}, {}, tuple(records), pool)
+    config = {"members": members, "labels": {name: name.replace("_", " ")}}
+    return StudyResult("audit", task.described(runs[0]), config, {}, tuple(records), pool)
 
 
 def load_from(name: str, runs: Sequence[Predictions], references: References) -> Load:

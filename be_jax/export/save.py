@@ -18,6 +18,7 @@ from jax import export
 from be_jax import metrics
 from be_jax.ensemble import Ensemble, Variables
 from be_jax.export import artefact
+from be_jax.files import replacing
 from be_jax.steps import count_parameters
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -130,8 +131,7 @@ def _versions() -> dict[str, str]:
 
 
 def _write(path: Path, metadata: Mapping[str, Any], program: bytearray, weights: Mapping[str, np.ndarray]) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with zipfile.ZipFile(partial, "w") as archive:
+    with replacing(path) as whole, zipfile.ZipFile(whole, "w") as archive:
         texts: dict[str, str | bytes] = {
             artefact.METADATA: json.dumps(metadata, indent=1),
             MAIN: "from be_jax_artefact import main\n\nmain()\n",
@@ -143,4 +143,3 @@ def _write(path: Path, metadata: Mapping[str, Any], program: bytearray, weights:
         for name, array in weights.items():
             with archive.open(zipfile.ZipInfo(f"{artefact.WEIGHTS}{name}.npy", _EPOCH), "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
-    partial.replace(path)

@@ -35,7 +35,6 @@ _QUALITY = [
         "lower",
         "labels",
         ("nll", "NLL", "nats", 3),
-        ("uncalibrated_nll", "NLL as given", "nats", 3),
         ("brier", "Brier", "", 3),
         ("ece", "ECE", "%", 2),
         ("adaptive_ece", "adaptive ECE", "%", 2),

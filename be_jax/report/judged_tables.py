@@ -124,7 +124,7 @@ def _names(result: StudyResult, judgement: Judgement) -> tuple[str, ...]:
 
 
 def _endpoints(judgement: Judgement) -> list[Endpoint]:
-    """Of all methods, each once; of several OOD sets their mean is left out."""
+    """Of all methods, each once; of one OOD set alone, which their mean is, the set itself is left out."""
     found = dict.fromkeys(row.endpoint for judged in judgement.methods for row in judged.rows)
     several = len({endpoint.set_name for endpoint in found if endpoint.set_name.startswith("ood/")}) > 1
     return [endpoint for endpoint in found if several or not endpoint.set_name.startswith("ood/")]

@@ -48,13 +48,13 @@ def _cell(cell: Cell) -> str:
 
 
 def to_markdown(drawn: Sequence[Table], level: int = 3) -> str:
-    """The tables in Markdown, under headings of this level, the best of each row bold."""
+    """The tables in Markdown, under headings of this level, the best of each column bold."""
     parts = []
     for table in drawn:
         lines = [["", *(each.title for each in table.columns)], ["---", *("---:" for _ in table.columns)]]
         for i, row in enumerate(table.rows):
             cells = [each.cells[i] for each in table.columns]
-            lines.append([row, *(f"**{cell.text}**" if cell.best else cell.text for cell in cells)])
+            lines.append([row, *map(_cell, cells)])
         body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
         parts.append(f"{'#' * level} {table.title}\n\n{body}\n\n{table.note}\n")
     return "\n".join(parts)

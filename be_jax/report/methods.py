@@ -12,12 +12,16 @@ __all__ = [
     "divergence",
     "has_members",
     "label",
-    "members_differ",
     "runs_of",
     "styles",
 ]
 
-_OTHER_STYLES = (Style("#D55E00", "P", "--"), Style("#F0E442", "X", "-."), Style("#8C564B", "*", ":"))
+_BROWN, _MAGENTA, _TEAL, _OLIVE = "#8C564B", "#C71585", "#008080", "#808000"
+SPARE_STYLES = tuple(
+    Style(colour, marker, line)
+    for colour, marker, line in zip(2 * (_BROWN, _MAGENTA, _TEAL, _OLIVE), "P*hdX<>p", 4 * ("--", ":"), strict=True)
+)
+"""For methods that are not of the table; their colours are no method's of it."""
 
 
 def label(result: StudyResult, method: str) -> str:
@@ -30,18 +34,13 @@ def label(result: StudyResult, method: str) -> str:
 def styles(methods: tuple[str, ...]) -> dict[str, Style]:
     """One style for each method; those of the table always have the same."""
     others = [method for method in methods if method not in TABLE]
-    taken = {method: _OTHER_STYLES[i % len(_OTHER_STYLES)] for i, method in enumerate(others)}
+    taken = {method: SPARE_STYLES[i % len(SPARE_STYLES)] for i, method in enumerate(others)}
     return {method: TABLE[method].style if method in TABLE else taken[method] for method in methods}
 
 
 def has_members(method: str) -> bool:
     """Whether members can differ, so that mutual information and disagreement mean something."""
     return method not in TABLE or TABLE[method].has_members
-
-
-def members_differ(method: str) -> bool:
-    """Whether its members are no copies of one network, as those of the negative control are."""
-    return has_members(method) and not (method in TABLE and TABLE[method].is_control)
 
 
 def runs_of(result: StudyResult, method: str) -> list[RunRecord]:

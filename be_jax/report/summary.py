@@ -39,11 +39,6 @@ def look_up(summary: pd.DataFrame, method: str, set_name: str, metric: str) -> E
     return Estimate(float(mean), float(half_width), int(n))
 
 
-def compared_sets(result: StudyResult) -> list[str]:
-    """`test`, `shift` and the OOD sets, of those that were scored."""
-    return [name for name in ("test", "shift") if name in sets_of(result)] + sets_of(result, "ood/")
-
-
 def sets_of(result: StudyResult, prefix: str = "") -> list[str]:
     """Names of the scored sets that begin with `prefix`, in the order in which runs list them."""
     names = dict.fromkeys(name for run in result.runs for name in run.scores)

@@ -2,7 +2,7 @@
 
 from be_jax.report import columns
 from be_jax.report.benchmark import corruptions, distance, of_set
-from be_jax.report.columns import Metric, scaled
+from be_jax.report.columns import DASH, Metric, scaled
 from be_jax.report.judged_tables import judged_tables
 from be_jax.report.methods import divergence, label, runs_of
 from be_jax.report.summary import estimate, has_logits, has_temperature, sets_of, summarise
@@ -71,6 +71,10 @@ def fit_tables(result: StudyResult) -> list[Table]:
         Column(fit.title, tuple(Cell(fit.shown(estimate([c[fit.key][-1] for c in kept]))) for kept in curves.values()))
         for fit in _FIT
     ]
+    rates = {run.method: run.learning_rate for run in whole}
+    if None not in rates.values():
+        cells = tuple(Cell(f"{rates[method]:g}" if method in rates else DASH) for method in curves)
+        shown.append(Column("learning rate", cells))
     return [Table("Fit", row_names(result), tuple(shown), note)]
 
 

@@ -21,13 +21,6 @@ _MEASURES = {
 }
 
 
-_SHORT = {
-    " (temperature-scaled)": " scaled",
-    "root of mutual information": "√MI",
-    "root of JS divergence": "√JS",
-}
-
-
 def listed(parts: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -134,8 +134,9 @@ def of_set(name: str, values: Mapping[str, np.ndarray]) -> Scores:
 
 
 def mean_over_sets(values: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The mean of every metric over sets; nothing of no sets."""
-    return {metric: np.mean([each[metric] for each in values], axis=0) for metric in (values or [{}])[0]}
+    """The mean over sets of every metric that all of them have; nothing of no sets."""
+    shared = [metric for metric in (values or [{}])[0] if all(metric in each for each in values)]
+    return {metric: np.mean([each[metric] for each in values], axis=0) for metric in shared}
 
 
 def with_shifts_averaged(means: Means) -> Means:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from be_jax.scores import Predictions, Scores
+from be_jax.scores import Predictions, Scores, set_names
 from be_jax.stats.config import Endpoint, JudgeConfig
 from be_jax.stats.fieller import UNDEFINED, Interval
 from be_jax.stats.rows import gain_row
@@ -67,7 +67,7 @@ def negative(
                 passed=False,
                 reason=f"its members differ: {most:.2g} nats of mutual information on test, where rounding leaves 1e-6",
             )
-    return _control(NEGATIVE, 0.0, copies, single, deep_ensemble, config)
+    return control(NEGATIVE, 0.0, copies, single, deep_ensemble, config)
 
 
 def positive(
@@ -88,13 +88,18 @@ def positive(
             reason=f"a pool of {len(networks)} networks is too small to set deep ensembles of {size} from its one half "
             f"against the other; it takes {2 * (size + 1)}",
         )
-    how = {"score": score} if score else {"sets": {config.primary.set_name}}
+    how = {"score": score} if score else {"sets": _sets(config.primary.set_name, networks[0])}
     first, second = networks[::2], networks[1::2]
     single, deep = (of_pool(first, each, "networks of one half", **how) for each in (1, size))
-    return _control(POSITIVE, 1.0, of_pool(second, size, "networks of the other", **how), single, deep, config)
+    return control(POSITIVE, 1.0, of_pool(second, size, "networks of the other", **how), single, deep, config)
 
 
-def _control(
+def _sets(name: str, predictions: Predictions) -> set[str]:
+    """The sets that make a set of this name, such as those of `shift`."""
+    return {each for each in set_names(predictions) if each == name or each.startswith(f"{name}/")}
+
+
+def control(
     name: str, expected: float, method: Sample, single: Sample, deep_ensemble: Sample, config: JudgeConfig
 ) -> Control:
     row = gain_row(Endpoint(*config.primary), method, single, deep_ensemble, config)

@@ -40,7 +40,7 @@ class Convergence:
     """Where a method's training ended.
 
     Attributes:
-      learned: at the end, of what a single network has learned; mean over runs.
+      learned: at the end, of what a single network has learned; mean over runs; NaN where that is nothing.
       rise: of `learned` over the last tenth of the epochs; mean over runs.
     """
 
@@ -50,6 +50,8 @@ class Convergence:
     @property
     def undertrained(self) -> str:
         """Why the method is not judged; empty where it was trained to the end."""
+        if math.isnan(self.learned):
+            return "single networks learned nothing of the training set, so that there is no scale"
         reasons = []
         if not self.learned >= MIN_LEARNED:
             reasons.append(
@@ -78,6 +80,8 @@ def convergence(method: Sequence[Curve], single: Sequence[Curve], ignorant_nll: 
     if not method or not single:
         raise ValueError("convergence needs curves of at least one run of the method and of one single network")
     whole = ignorant_nll - float(np.mean([_minimised(curve)[-1] for curve in single]))
+    if not whole > 0:
+        return Convergence(math.nan, math.nan)
     ends, rises = [], []
     for curve in method:
         epochs, nll = np.asarray(curve["epoch"], np.float64), np.asarray(_minimised(curve), np.float64)

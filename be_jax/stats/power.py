@@ -6,7 +6,6 @@ does not, for more seeds predict the same examples.
 """
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 from scipy import special
@@ -63,10 +62,3 @@ def _enough(parts: Variances, factor: float, wanted: float, confidence: float) -
 
 def _power_quantile(freedom: float) -> float:
     return float(special.stdtrit(np.minimum(freedom, 1e9), POWER))
-
-
-def shown(needed_units: Mapping[str, int] | None) -> str:
-    """Such as "12 seeds of A and 20 networks"."""
-    if needed_units is None:
-        return "more test examples, for no number of seeds would do"
-    return " and ".join(f"{count} {factor}" for factor, count in needed_units.items())

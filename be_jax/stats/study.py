@@ -4,9 +4,8 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from be_jax.files import seed_folder
+from be_jax.npz import read_npz
 from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResult
 from be_jax.scores import Predictions, Scores, score_run
 from be_jax.stats import controls
@@ -97,6 +96,8 @@ def collect(
     named = dict(undertrained) if is_told else dict.fromkeys(undertrained, "named by the user")  # type: ignore[arg-type]
     result = StudyResult.load(folder / "results.json") if folder else study
     assert isinstance(result, StudyResult)
+    if unknown := sorted(set(named) - set(result.methods)):
+        raise ValueError(f"undertrained names {unknown}; the methods of the study are {', '.join(result.methods)}")
     load = load or (load_from(folder) if folder else None)
     if load is None:
         raise ValueError("a study that is not a folder needs `load`, a function from (method, seed) to its predictions")
@@ -105,9 +106,11 @@ def collect(
     size, runs = members_of(result), seeds_of(result)
     pooled = not joint and len(runs.get(SINGLE, ())) > size
     _check(result, runs, pooled, size)
-    networks: list[Predictions] = [load(SINGLE, seed) for seed in runs[SINGLE]] if pooled or not joint else []
-    if not pooled:
-        networks = list(networks_of([load(DEEP_ENSEMBLE, seed) for seed in runs[DEEP_ENSEMBLE]]))
+    networks: list[Predictions] = (
+        [load(SINGLE, seed) for seed in runs[SINGLE]]
+        if pooled
+        else list(networks_of([load(DEEP_ENSEMBLE, seed) for seed in runs[DEEP_ENSEMBLE]]))
+    )
 
     def of(method: str, factor: str) -> Sample:
         return of_seeds([score(load(method, seed)) for seed in progress(runs[method], f"scoring {method}")], factor)
@@ -168,8 +171,7 @@ def load_from(folder: Path) -> Load:
     """(method, seed) to the predictions of that run of a study, read whole."""
 
     def load(method: str, seed: int) -> Predictions:
-        with np.load(seed_folder(folder / method, seed) / "predictions.npz") as file:
-            return dict(file)
+        return read_npz(seed_folder(folder / method, seed) / "predictions.npz")
 
     return load
 

@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -20,8 +21,10 @@ FILE = "start.json"
 SEEDS = 3
 
 
-def score_start(study: Study) -> dict[str, dict[str, float]]:
-    """`{method: {"<set> <metric>": value}}` of the endpoints of diversity, means over `SEEDS` untrained ensembles.
+def score_start(study: Study, known: Mapping[str, Any] = MappingProxyType({})) -> dict[str, dict[str, float]]:
+    """`{method: {"<set> <metric>": value}}` of the endpoints of diversity, of `SEEDS` untrained ensembles.
+
+    Of methods that are not known: a study may have grown since. Roots are of the mean over ensembles.
 
     On the study's test and out-of-distribution data, and on this host's devices: of several hosts one calls this.
     Methods whose members come about by training, or at prediction, have none: single networks, pools, MC dropout; nor
@@ -33,7 +36,7 @@ def score_start(study: Study) -> dict[str, dict[str, float]]:
     scores: dict[str, dict[str, float]] = {}
     for method in study.methods:
         ensemble = method.ensemble
-        if ensemble.train_members < 2 or method.start:
+        if ensemble.train_members < 2 or method.start or method.name in known:
             continue
         predict = make_predict(ensemble, study.preprocess, own)
         init = jax.jit(lambda key, x, ensemble=ensemble: ensemble.init(key, study.preprocess(x)))
@@ -47,17 +50,21 @@ def score_start(study: Study) -> dict[str, dict[str, float]]:
                     arrays[f"{name}/labels"] = labels
             runs.append(score_run(arrays))
         predicted = [e for e in FUNCTIONS if (e.set_name, e.metric.removeprefix(ROOT)) in runs[0]]
-        scores[method.name] = {
-            str(endpoint): float(np.mean([_value(run, endpoint) for run in runs])) for endpoint in predicted
-        }
+        scores[method.name] = {str(endpoint): _value(runs, endpoint) for endpoint in predicted}
     return scores
 
 
-def _value(run: Mapping[tuple[str, str], Any], endpoint: Endpoint) -> float:
+def _value(runs: Sequence[Mapping[tuple[str, str], Any]], endpoint: Endpoint) -> float:
     """Of all examples."""
     base = endpoint.metric.removeprefix(ROOT)
-    value = float(run[endpoint.set_name, base][0])
+    value = float(np.mean([run[endpoint.set_name, base][0] for run in runs]))
     return value if base == endpoint.metric else math.sqrt(max(value, 0.0))
+
+
+def load_start(folder: Path) -> dict[str, dict[str, float]]:
+    """What `save_start` wrote; nothing where there is none."""
+    path = folder / FILE
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def save_start(scores: Mapping[str, Mapping[str, float]], folder: Path) -> None:

@@ -168,13 +168,13 @@ def run_study(study: Study, module: str, score: Score = score_predictions) -> St
             **completed(study.identity, study.defaults),
             "members": study.members,
             "num_classes": study.data.num_classes,
-            "learning_rates": {method.name: method.train.learning_rate for method in study.methods},
         },
         provenance(module),
         tuple(records),
         tuple(pool),
     )
     if is_first_host():
+        (study.folder / "verdicts.json").unlink(missing_ok=True)  # of another result; the judgement comes after this
         result.save(study.folder / "results.json")
     return result
 

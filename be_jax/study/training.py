@@ -133,7 +133,7 @@ def run_method(
                     run.save_predictions(predict_sets(predict, replicate(state.kept, devices), seed, evaluation_sets()))
                 run.log(_outcome(state))
             wait_for_hosts("the outcomes are written")
-        records |= {seed: read_record(method.name, seed, folders[seed], score) for seed in wanted}
+        records |= {seed: read_record(method, seed, folders[seed], score) for seed in wanted}
     return [records[seed] for seed in seeds]
 
 
@@ -167,7 +167,7 @@ def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> Non
         raise ConfigError(f"{method.name}: there are no fast weights to be trained alone (train.trained='fast')")
 
 
-def read_record(method: str, seed: int, run: RunFolder, score: Score = score_predictions) -> RunRecord:
+def read_record(method: Planned, seed: int, run: RunFolder, score: Score = score_predictions) -> RunRecord:
     """The record of a finished run, with scores computed anew from its `predictions.npz`."""
     outcome = run.outcome()
     if outcome is None:
@@ -175,12 +175,13 @@ def read_record(method: str, seed: int, run: RunFolder, score: Score = score_pre
     epochs = run.epochs()
     diverged = outcome["status"] == "diverged"
     return RunRecord(
-        method=method,
+        method=method.name,
         seed=seed,
         seconds=len(epochs) * statistics.median(line["seconds"] for line in epochs),
         epochs=len(epochs),
         scores={} if diverged else score(run.load_predictions()),
         curve=_curve(epochs),
+        learning_rate=method.train.learning_rate,
         **renamed(outcome),
     )
 

@@ -1,7 +1,6 @@
 """How far apart are the members of a finished study in their weights? Measured on the weights that its runs kept."""
 
 import itertools
-import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import numpy as np
 from be_jax.construct import deep_ensemble
 from be_jax.ensemble import Variables
 from be_jax.files import seed_folder
+from be_jax.nn.masks import MASKS
 from be_jax.parameter_space import Units, as_deep_ensemble, hidden_units, match, score_parameters
 from be_jax.provenance import provenance
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, StudyResult
@@ -43,16 +43,24 @@ class TooSlow(RuntimeError):
 
 
 def measure_weights(
-    study: Study, result: StudyResult, module: str, num_inputs: int = 1000, at_most_s: float | None = None
+    study: Study,
+    result: StudyResult,
+    module: str,
+    num_inputs: int = 1000,
+    at_most_s: float | None = None,
+    known: Weights | None = None,
 ) -> Weights:
     """Measures every method whose members have weights of their own, and pairs of at most `MOST_NETWORKS` of the pool.
+
+    Members whose masks lie between layers have none.
 
     Args:
       study: whose folder holds the runs, with their checkpoints.
       result: of it.
       module: by which this was started, for the provenance.
       num_inputs: test examples on which members are compared.
-      at_most_s: seconds that it may take, as the first pairs tell; None for any time.
+      at_most_s: seconds that a method may take, as the first pairs tell; None for any time.
+      known: what was measured of this study before, on as many inputs; it is not measured again.
 
     Raises:
       TooSlow: it would take longer.
@@ -64,15 +72,21 @@ def measure_weights(
     with progress_bars() as progress:
         for method in study.methods:
             seeds = [run.seed for run in result.runs if run.method == method.name and run.status != "diverged"]
-            if method.name == SINGLE and result.pooled:
-                name, pool = DEEP_ENSEMBLE, seeds[:MOST_NETWORKS]
-                count, measured = math.comb(len(pool), 2), _pairs_of_pool(study, method, pool, inputs)
-            elif method.ensemble.per_member:
-                name, count, measured = method.name, len(seeds), _runs(study, method, seeds, inputs)
+            units: list[Unit] = [(seed,) for seed in seeds]
+            of_pool = method.name == SINGLE and result.pooled is not None
+            if of_pool:
+                name = DEEP_ENSEMBLE
+                units = list(itertools.combinations(seeds[:MOST_NETWORKS], 2))
+            elif method.ensemble.per_member - {MASKS}:
+                name = method.name
             else:
                 continue
-            task, started = progress.add_task(f"weights, {name}", total=count), 0.0
-            scores[name] = {}
+            before = known.scores.get(name, {}) if known else {}
+            scores[name] = {unit: dict(before[unit]) for unit in units if unit in before}
+            units = [unit for unit in units if unit not in before]
+            count, started = len(units), 0.0
+            task = progress.add_task(f"weights, {name}", total=count)
+            measured = (_pairs_of_pool if of_pool else _runs)(study, method, units, inputs)
             for index, (unit, values) in enumerate(measured):
                 scores[name][unit] = values
                 progress.advance(task)
@@ -115,10 +129,10 @@ def _kept(study: Study, method: Planned, seed: int) -> Variables:
     return kept_weights(method, study.data, study.preprocess, folder, study.defaults)
 
 
-def _runs(study: Study, method: Planned, seeds: Sequence[int], inputs: Inputs) -> Iterator[tuple[Unit, Scores]]:
+def _runs(study: Study, method: Planned, runs: Sequence[Unit], inputs: Inputs) -> Iterator[tuple[Unit, Scores]]:
     """Of each run the means over pairs of its members."""
     units: list[Units] = []
-    for seed in seeds:
+    for (seed,) in runs:
         deep, networks = as_deep_ensemble(method.ensemble, _kept(study, method, seed))
         members = [deep.member(networks, k) for k in range(deep.members)]
         units = units or hidden_units(deep.model, members[0], inputs.x[:FEW])
@@ -127,11 +141,13 @@ def _runs(study: Study, method: Planned, seeds: Sequence[int], inputs: Inputs) -
 
 
 def _pairs_of_pool(
-    study: Study, method: Planned, seeds: Sequence[int], inputs: Inputs
+    study: Study, method: Planned, pairs: Sequence[Unit], inputs: Inputs
 ) -> Iterator[tuple[Unit, Scores]]:
-    model, networks = method.ensemble.model, {seed: _kept(study, method, seed) for seed in seeds}
-    units = hidden_units(model, networks[seeds[0]], inputs.x[:FEW])
-    for first, second in itertools.combinations(seeds, 2):
+    if not pairs:
+        return
+    model, networks = method.ensemble.model, {seed: _kept(study, method, seed) for seed in {*sum(pairs, ())}}
+    units = hidden_units(model, networks[pairs[0][0]], inputs.x[:FEW])
+    for first, second in pairs:
         yield (first, second), score_pair(model, units, networks[first], networks[second], inputs)
 
 

@@ -91,12 +91,21 @@ def costs(name: str, network: Network, method: methods.Method, dtype: str, setti
       ValueError: the method does not fit the network, or the network has not this dtype.
     """
     ensemble = ensemble_of(method, built(network, dtype), settings.members, network.input_shape)
-    subject = _Subject(ensemble, network.input_shape, settings, method.trained_with(SGD))
+    return measured(ensemble, (name, method.name, dtype), network.input_shape, method.trained_with(SGD), settings)
+
+
+def measured(
+    ensemble: Ensemble,
+    names: tuple[str, str, str],
+    input_shape: tuple[int, ...],
+    train: TrainConfig,
+    settings: Settings,
+) -> Costs:
+    """The same of an ensemble that is built already; `names` are of its network, method and dtype."""
+    subject = _Subject(ensemble, input_shape, settings, train)
     predict, step = subject.prediction(), subject.training_step()
     record = Costs(
-        network=name,
-        method=method.name,
-        dtype=dtype,
+        *names,
         parameters=count_parameters(subject.state.kept),
         variable_bytes=_bytes(subject.state.kept),
         checkpoint_bytes=_bytes(subject.state),

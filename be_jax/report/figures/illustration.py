@@ -15,7 +15,7 @@ from be_jax.results import StudyResult
 
 FONT_SIZE = 9.0
 LEGEND_COLUMNS = 4
-LEGEND_LINE = 0.19  # inches
+LEGEND_LINE, MARK, CHARACTER = 0.19, 0.6, 0.068  # inches: of the legend a line, a mark, a character of its text
 WIDTH = 9.0  # inches
 
 
@@ -108,8 +108,9 @@ def bars_note(result: StudyResult) -> str:
 def legend_above(figure: Figure, axes: Axes) -> None:
     """One legend for all panels, taken from one of them, in as many lines as it needs; those beyond two add height."""
     handles, labels = axes.get_legend_handles_labels()
-    columns = min(len(labels), LEGEND_COLUMNS)
-    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(0, math.ceil(len(labels) / LEGEND_COLUMNS) - 2))
+    widest = MARK + CHARACTER * max(map(len, labels))
+    columns = max(1, min(len(labels), LEGEND_COLUMNS, int(figure.get_figwidth() / widest)))
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(0, math.ceil(len(labels) / columns) - 2))
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=FONT_SIZE, frameon=False)
 
 
