@@ -22,7 +22,8 @@ from experiments.small_report import (
     name_of,
     table,
 )
-from experiments.zoo_report import COSTS, panel, relative, worth
+from experiments.zoo_figures import panel
+from experiments.zoo_worth import COSTS, relative, worth
 
 MEASURES = {
     "test nll_scaled": "gain, NLL scaled",

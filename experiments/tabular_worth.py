@@ -10,7 +10,7 @@ from be_jax.stats import Endpoint, Judgement
 from experiments.cost.measure import Settings, costs
 from experiments.cost.subjects import Network
 from experiments.small_report import KNOWN
-from experiments.zoo_report import SIZES
+from experiments.zoo_figures import SIZES
 
 SCALES = (Endpoint("test", "nll_scaled"), Endpoint("test", "crps_scaled"))
 

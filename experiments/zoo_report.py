@@ -1,117 +1,19 @@
-"""The zoo as figures, a page, and a table to sort, from `zoo.json`; with the line of deep ensembles."""
+"""The zoo as a page and a table to sort, from `zoo.json`."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
-from be_jax.methods import TABLE, Style
 from be_jax.report.columns import percent
-from be_jax.report.figures.illustration import FONT_SIZE, legend_above, new_figure, tidy
 from be_jax.stats import Equivalent
 from experiments import sortable
 from experiments.small_report import SCALE, controls, interval, made, table
+from experiments.zoo_figures import draw
+from experiments.zoo_worth import COSTS, ENDPOINTS, LATENCY, Cost, relative, worth
+
+__all__ = ["draw", "sentences", "to_html", "to_markdown"]
 
 TITLE = "Which cheap ensemble is an ensemble? Worth against cost"
-
-ENDPOINTS = {
-    "test nll_scaled": "scaled test NLL",
-    "shift nll_scaled": "scaled shift NLL",
-    "ood auroc_max_probability": "OOD AUROC",
-}
-"""By which worth is given, the primary one first."""
-
-FIGURES = ("", "_shift", "_ood")
-"""What the names of the figures end with."""
-
-Cost = Callable[[Mapping[str, Any]], float | None]
-LATENCY: Cost = lambda cost: cost["latency"] and cost["latency"]["median"]  # noqa: E731
-COSTS: Mapping[str, Cost] = {
-    "parameters": lambda cost: cost["parameters"],
-    "FLOPs of a prediction": lambda cost: cost["prediction"]["flops"],
-    "FLOPs of a training step": lambda cost: cost["step"]["flops"],
-    "latency of one example": LATENCY,
-}
-"""What is paid, of what `experiments.cost` measured; None where nothing was timed."""
-
-SIZES = (1, 2, 4, 8)
-"""Of the deep ensembles on the line."""
-
-
-BESIDE = 1.03
-"""By how much apart marks of one cost stand, so that each is seen."""
-
-
-def relative(record: Mapping[str, Any], name: str, cost: Cost) -> float | None:
-    """A method's cost as a multiple of a single network's."""
-    own, single = (cost(record["costs"][each]) for each in (name, "single"))
-    return None if own is None or single is None else own / single
-
-
-def worth(record: Mapping[str, Any], name: str, endpoint: str) -> Equivalent | None:
-    """How many networks a method is worth; None where it was not judged."""
-    told = record["equivalents"].get(name, {}).get(endpoint)
-    if told is None or told["value"] is None or record["failed"]:
-        return None
-    value, lower, upper = (math.nan if told[end] is None else told[end] for end in ("value", "lower", "upper"))
-    return Equivalent(value, lower, upper, told["largest"], told["beyond"])
-
-
-def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
-    """A figure for each endpoint, by the record's name: a panel for each cost."""
-    ends = zip(FIGURES, ENDPOINTS, strict=True)
-    return {f"{record['experiment']}{end}": _figure(record, endpoint) for end, endpoint in ends}
-
-
-def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
-    costs = {title: cost for title, cost in COSTS.items() if relative(record, "single", cost) is not None}
-    figure = new_figure(7.4)
-    panels = figure.subplots(2, 2, sharey=True)
-    for axes, (title, cost) in zip(panels.flat, costs.items(), strict=False):
-        panel(axes, record, endpoint, cost)
-        tidy(axes, x=f"{title}, x single")
-    for axes in panels[:, 0]:
-        axes.set_ylabel(f"worth in networks, by\n{ENDPOINTS[endpoint]}", fontsize=FONT_SIZE)
-    for axes in panels.flat[len(costs) :]:
-        axes.set_axis_off()
-    legend_above(figure, panels.flat[0])
-    return figure
-
-
-def panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> None:
-    """Worth against a cost, of every method and of the deep ensembles."""
-    paid = {size: relative(record, "single" if size == 1 else f"deep_ensemble_{size}", cost) for size in SIZES}
-    line = {size: x for size, x in paid.items() if x is not None}
-    deep = TABLE["deep_ensemble"].style
-    axes.plot(list(line.values()), list(line), color=deep.colour, marker=deep.marker, label="deep ensembles of 1 to 8")
-    taken: list[float] = []
-    for name, fields in record["styles"].items():
-        style, found, x = Style(**fields), worth(record, name, endpoint), relative(record, name, cost)
-        if name == "single" or found is None or x is None:
-            continue
-        alike = [other for other in taken if abs(math.log(x / other)) < 0.01]
-        taken.append(x)
-        x *= BESIDE ** ((len(alike) + 1) // 2 * (-1) ** len(alike))
-        low, high = (end if end == end else found.value for end in (found.lower, found.upper))
-        axes.plot([x, x], [low, high], color=style.colour, linewidth=1)
-        filled = name not in record["undertrained"]
-        axes.plot(
-            [x],
-            [found.value],
-            color=style.colour,
-            marker=style.marker,
-            markerfacecolor=style.colour if filled else "white",
-            linestyle="none",
-            label=record["labels"][name],
-        )
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log", base=2)
-    axes.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
-    axes.set_yticks([1, 2, 4, 8], ["1", "2", "4", "8"])
-    axes.minorticks_off()
-
 
 EXPLAINED = {
     "tabm": "TabM's start: one random r, the first layer's, and ones elsewhere.",
@@ -123,26 +25,34 @@ EXPLAINED = {
 
 
 def words_of(record: Mapping[str, Any]) -> str:
-    """What a reader must know of figures and table."""
+    """What a reader must know of the figure of all methods, and of the table."""
     config = record["config"]
     words = [
         f"{record['data']}. {config['members']} members unless a name says otherwise, {len(config['seeds'])} seeds, "
-        f"and the learning rate of the single network{_own_rates(record)}. Up is better, left is cheaper; **above the "
-        "green line a method is worth more than the deep ensemble that costs as much**. Worth is the number of "
-        "independent networks whose deep ensemble has the same score, "
-        f"between 1 and {_largest(record)}, with a 95 % interval over seeds, "
-        "networks and test examples, not corrected for the number of methods. Scaled: at a temperature fitted on "
-        "validation data. Methods of one cost stand side by side. FLOPs are XLA's "
-        f"count for a GPU, of a prediction of {config['train']['batch_size']} examples, and of a training step of all "
-        "members on as many.",
+        f"and the learning rate of the single network{_own_rates(record)}. A square is what a method is worth: the "
+        f"number of independent networks, between 1 and {_largest(record)}, whose deep ensemble has the same score, "
+        "with a 95 % interval over seeds, networks and test examples, not corrected for the number of methods; a "
+        "triangle, that it is worth less than one network, or more than the largest of these ensembles. Orange marks "
+        "are the price, as a multiple of a single network's. A deep ensemble is worth what it costs; **a bar to the "
+        "right of the tick is worth more than the deep ensemble of as many operations**. Scaled: at a temperature "
+        "fitted on validation data.",
         *(words for name, words in EXPLAINED.items() if name in record["equivalents"]),
     ]
     if record["undertrained"]:
         words.append("A hollow mark: undertrained by the study's own rule.")
-    if relative(record, "single", LATENCY) is not None:
-        words.append("Seconds are of this machine.")
     text = " ".join(words)
     return f"No verdict: a control failed. {record['failed']}.\n\n{text}" if record["failed"] else text
+
+
+def of_costs(record: Mapping[str, Any]) -> str:
+    """What a reader must know of the figures over costs."""
+    batch = record["config"]["train"]["batch_size"]
+    timed = " Latency is of this machine." * (relative(record, "single", LATENCY) is not None)
+    return (
+        "Up is better, left is cheaper; above the green line a method is worth more than the deep ensemble that costs "
+        f"as much. Methods of one cost stand side by side. FLOPs are XLA's count for a GPU, of a prediction of {batch} "
+        f"examples, and of a training step of all members on as many.{timed}"
+    )
 
 
 def _largest(record: Mapping[str, Any]) -> int:
@@ -218,10 +128,11 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     """The figures with their words, and a table with a row for each method, the best first."""
     said = "\n".join(f"- {sentence}" for sentence in sentences(record))
     name = record["experiment"]
-    parts = [f"# {TITLE}", *([said] if said else []), f"![worth against cost]({name}.png)", words_of(record)]
-    parts += [table(HEADS, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
-    parts += [f"![under shift]({name}_shift.png)", f"![by OOD AUROC]({name}_ood.png)"]
+    parts = [f"# {TITLE}", *([said] if said else []), f"![worth and price]({name}_rows.png)", words_of(record)]
     parts += [f"Controls: {controls(record)}."]
+    parts += [table(HEADS, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
+    parts += ["## Against every cost", of_costs(record), f"![by scaled test NLL]({name}.png)"]
+    parts += [f"![under shift]({name}_shift.png)", f"![by OOD AUROC]({name}_ood.png)"]
     parts += ["## A method of yours beside these", TAKE_PART, "## How this was made", made(record)]
     return "\n\n".join(parts) + "\n"
 

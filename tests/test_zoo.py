@@ -14,7 +14,7 @@ from be_jax import methods
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import Examples, StudyData
 from be_jax.run import conclude
-from experiments import cifar10, cifar10_config, small, zoo, zoo_config, zoo_report
+from experiments import cifar10, cifar10_config, small, zoo, zoo_config, zoo_figures, zoo_report
 from experiments.zoo_methods import VARIANTS
 
 pytestmark = pytest.mark.slow
@@ -94,7 +94,7 @@ def test_methods_above_the_line_are_named(record):
     signs = next(label for name, label in told["labels"].items() if name == "batch_ensemble_sign_16")
     assert first == (
         "Of 4 methods these are worth more, by scaled test NLL, than a deep ensemble with as many parameters: "
-        f"{signs} (3.9 [3.8, > 4]), a pair of 2 (3.9 [1.5, > 4]); of as many FLOPs of a prediction: none."
+        f"{signs} (3.9 [3.8, > 4]), a pair of 2 (3.9 [1.5, > 4]); as many FLOPs of a prediction: none."
     )
     assert zoo_report.sentences(told | {"failed": "copies"}) == []
 
@@ -133,6 +133,20 @@ def test_the_figure_has_the_line_and_every_method(record):
     for cost in untimed["costs"].values():
         cost["latency"] = None
     assert [bool(axes.lines) for axes in zoo_report.draw(untimed)["zoo"].axes] == [True] * 3 + [False]
+
+
+def test_a_row_is_green_where_its_worth_is_above_its_operations(record):
+    told = json.loads(json.dumps(record | {"failed": "", "undertrained": {}}))
+    worths = {"pair": (3.9, 3.0, 4.0), "mc_dropout": (0.5, 0.1, 0.9), "adapted": (3.0, 1.0, 4.0)}
+    for name, (value, lower, upper) in worths.items():
+        of = {"value": value, "lower": lower, "upper": upper, "beyond": ""}
+        told["equivalents"][name]["test nll_scaled"] |= of
+    axes, *_ = zoo_report.draw(told)["zoo_rows"].axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[-1] == "deep ensemble of 2"
+    bars = {labels[int(line.get_ydata()[0])]: line.get_color() for line in axes.lines if len(line.get_xdata()) == 2}
+    colours = [bars[told["labels"][name]] for name in worths]
+    assert colours == [zoo_figures.ABOVE, zoo_figures.BELOW, zoo_figures.OPEN]
 
 
 @pytest.mark.parametrize(
