@@ -10,7 +10,7 @@ from be_jax import methods
 from be_jax.report import answer
 from be_jax.report.columns import DASH, percent
 from be_jax.report.methods import label
-from be_jax.report.words import listed, standing
+from be_jax.report.words import listed, short_title, standing
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, MethodJudgement
 from experiments import small_report
@@ -38,7 +38,9 @@ NOTES = {
     "ablation": "One learning rate for all rows. Members drop units of their own, but in the row that says otherwise "
     "and in copies, so that what they share trains with less noise than a single network does: the table of the fit "
     "shows it. Rows that keep the start's distance keep its scale too, and are to be set against `N(1, 0.5), scale "
-    "kept`; deep ensembles on the same batches against `deep ensemble, same batches`.",
+    "kept`; deep ensembles on the same batches against `deep ensemble, same batches`. It has all 10,000 test images, "
+    "and other seeds than the sample of 4,000 training images that ships, of which 500 are tested: a method that both "
+    "have may stand elsewhere within their intervals.",
 }
 """What has to be known to read a page, beside the conditions that all share."""
 
@@ -108,8 +110,12 @@ def _positions(told: Mapping[str, Any]) -> list[str]:
 
 
 def committed(name: str) -> tuple[StudyResult, Judgement]:
-    """A study's result and judgement."""
-    return StudyResult.load(RESULTS / f"{name}.json"), Judgement.load(RESULTS / f"verdicts_{name}.json")
+    """A study's result and judgement; a method of the study that is not the reference of its name says so."""
+    result = StudyResult.load(RESULTS / f"{name}.json")
+    if name == "mnist_published":
+        labels = {"deep_ensemble": "jointly trained deep ensemble"}
+        result = dataclasses.replace(result, config={**result.config, "labels": labels})
+    return result, Judgement.load(RESULTS / f"verdicts_{name}.json")
 
 
 def headlines(name: str) -> list[str]:
@@ -117,8 +123,21 @@ def headlines(name: str) -> list[str]:
     result, judgement = committed(name)
     if judgement.failed:
         return answer(result, judgement)[:1]
+    if name == "ablation":
+        return [_grouped(result, judgement)]
     told = _told(judgement)
     return answer(result, dataclasses.replace(judgement, methods=tuple(told)))[: len(told)]
+
+
+def _grouped(result: StudyResult, judgement: Judgement) -> str:
+    """The settings of an ablation by what is said of them by the primary endpoint."""
+    groups: dict[str, list[str]] = {}
+    for each in judgement.methods:
+        verdict = each.verdict("C2")
+        unsaid = "undertrained" if verdict.decision == "undertrained" else "inconclusive"
+        groups.setdefault(next(iter(verdict.words), unsaid), []).append(label(result, each.name))
+    told = "; ".join(f"**{words}**: {' / '.join(names)}" for words, names in groups.items())
+    return f"By {short_title(judgement.config.primary)}, {told}."
 
 
 def diversity(name: str) -> list[str]:

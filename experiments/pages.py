@@ -171,7 +171,10 @@ def pages() -> Iterator[tuple[Path, str]]:
 def page(name: str) -> str:
     """A study: its answer, figures, tables and command."""
     result, judgement = committed(name)
-    parts = [f"# {TITLES[name]}", bulleted([*answer(result, judgement), *([NOTES[name]] if name in NOTES else [])])]
+    opening = answer(result, judgement)
+    if name == "ablation" and not judgement.failed:
+        opening = [*headlines(name), *opening[len(judgement.methods) :]]
+    parts = [f"# {TITLES[name]}", bulleted([*opening, *([NOTES[name]] if name in NOTES else [])])]
     for figure in ("position", "settings", *FIGURES[:2]):
         if (RESULTS / f"{name}_{figure}.png").exists():
             parts.append(f"![{figure}]({name}_{figure}.png)")
@@ -208,6 +211,7 @@ def _learning_rates(record: Mapping[str, Any]) -> str:
 
     rows = [[small_report.name_of(method), *(shown(method, rate) for rate in rates)] for method in nlls]
     note = (
+        "Each method of the study has the rate in bold, the best of those tried. "
         f"Over {counted(len(record['seeds']), 'seed')} that the study does not use, its schedule divided by "
         f"{record['shorten']}. "
         f"`{record['provenance']['command']}`, {record['provenance']['date']}."
@@ -222,9 +226,9 @@ def index(studies: list[str]) -> str:
     for name in studies:
         lines.append(f"- [{TITLES[name]}]({name}.md). {' '.join(headlines(name))}")
     lines.append("**[Findings](findings.md)**: what they come to, and what the literature says, tested.")
-    others = sorted(path.name for path in RESULTS.glob("*.md") if path.stem not in (*TITLES, "README", "findings"))
-    if others:
-        lines.append("Other experiments: " + ", ".join(f"[{name}]({name})" for name in others) + ".")
+    others = sorted(path for path in RESULTS.glob("*.md") if path.stem not in (*TITLES, "README", "findings"))
+    titles = [path.read_text().splitlines()[0].removeprefix("# ") for path in others]
+    lines += [f"- [{title}]({path.name})" for title, path in zip(titles, others, strict=True)]
     return "\n\n".join(lines) + "\n"
 
 

@@ -27,7 +27,10 @@ MEASURES = {
 KNOWN = TABLE | VARIANTS | {TABM.name: TABM}
 """Every method, and those of experiments."""
 
-SCALE = "0 % is a single network, or copies of one; 100 % a deep ensemble, or independent networks."
+SCALE = (
+    "0 % is a single network, or copies of one; 100 % a deep ensemble, or independent networks. An interval without an "
+    "end, or of two parts: the deep ensemble's own gain is not told from none."
+)
 
 
 def interval(row: Mapping[str, Any] | None) -> Interval:

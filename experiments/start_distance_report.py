@@ -56,12 +56,13 @@ def to_markdown(given: Sequence[Point]) -> str:
     line = fitted(given)
     words = "Too few settings for a line."
     if line:
+        rejected = " and is rejected as a law" * (line.held < line.points)
         words = (
-            f"Over {line.points} settings of the ablation whose start alone varies, from {line.low:.2f} to "
-            f"{line.high:.2f} on the x axis, the best line through 0 is: mutual information of a deep ensemble's = "
-            f"{line.slope:.2f} x distance. It lies in the intervals of {line.held} of them"
-            f"{': diversity rises with the distance, but is no multiple of it' if line.held < line.points else ''}. It "
-            "is dashed in every panel; `of the line` says where it breaks."
+            f"The best line through 0 over the {line.points} settings of the ablation whose start is a normal "
+            f"distribution and alone varies, from {line.low:.2f} to {line.high:.2f} on the x axis, is: mutual "
+            f"information of a deep ensemble's = {line.slope:.2f} x distance. It passes through the intervals of "
+            f"{line.held} of them{rejected}. It is dashed in every panel; `of the line` sets every point beside it, "
+            "random signs, at a distance of 1, too."
         )
     rows = []
     for point in given:

@@ -113,9 +113,8 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         f"An MLP on five tables, {len(config['seeds'])} splits, everything trained once in each, for "
         f"{config['train']['epochs']} epochs. {SCALE} Intervals are of 95 %, over splits, which all methods share and "
         "whose rows overlap, so that they are narrower than those over other data of the kind would be; they are not "
-        "corrected for their number. A member alone: its gain in test NLL, on the same scale. A dash: the deep "
-        "ensemble and the single network cannot be told apart, or it is not measured there. Where a control fails "
-        "nothing is said."
+        "corrected for their number. A member alone: its gain in test NLL, on the same scale. A dash: it is not "
+        "measured there. Where a control fails nothing is said."
     )
     checked = "\n".join(f"- {each['data']}. {controls(each)}" for each in record["tables"])
     bought = (
@@ -123,7 +122,8 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         f"{2 * config['members']}. **Above the green line a method is worth more than the deep ensemble that costs as "
         "much.**"
     )
-    parts = ["# Tables: does a BatchEnsemble match a deep ensemble?", words, "![tables](tabular.png)"]
+    said = "\n".join(f"- {sentence}" for sentence in sentences(record))
+    parts = ["# Tables: does a BatchEnsemble match a deep ensemble?", said, words, "![tables](tabular.png)"]
     parts += [bought, "![worth against cost](tabular_worth.png)"]
     heads = ["data, method", *MEASURES.values(), ALONE, *WORTH.values(), f"{PAID}, x single"]
     parts += [

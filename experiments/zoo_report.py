@@ -50,8 +50,9 @@ def of_costs(record: Mapping[str, Any]) -> str:
     timed = " Latency is of this machine." * (relative(record, "single", LATENCY) is not None)
     return (
         "Up is better, left is cheaper; above the green line a method is worth more than the deep ensemble that costs "
-        f"as much. Methods of one cost stand side by side. FLOPs are XLA's count for a GPU, of a prediction of {batch} "
-        f"examples, and of a training step of all members on as many.{timed}"
+        "as much. Methods of one cost stand side by side. FLOPs are XLA's count for a GPU, of the study's network, "
+        f"its dropout included, for a prediction of {batch} examples, and of a training step of all members on as "
+        f"many.{timed}"
     )
 
 

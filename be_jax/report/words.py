@@ -1,6 +1,6 @@
 """What endpoints, claims and numbers of a judgement are called: the one set of words of terminals and pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from be_jax.metrics import registry
 from be_jax.report.columns import percent
@@ -188,8 +188,16 @@ def conditions(config: JudgeConfig) -> str:
     )
 
 
+MOST_NAMED = 8
+"""Methods whose seeds are told one by one."""
+
+
 def judged_on(judgement: Judgement) -> str:
     """What the judgement rests on."""
-    units: Mapping[str, int] = {f: n for method in judgement.methods for f, n in method.units.items()}
+    units = {f: n for method in judgement.methods for f, n in method.units.items()}
+    seeds = {count for factor, count in units.items() if factor.startswith("seeds of ")}
+    if len(judgement.methods) > MOST_NAMED and len(seeds) == 1:
+        units = {f: n for f, n in units.items() if not f.startswith("seeds of ")}
+        units["seeds of each method"] = seeds.pop()
     counts = listed([f"{count} {factor}" for factor, count in units.items()])
     return f"Data: {judgement.about['data']}. Judged on {counts}."

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from be_jax.cost import Seconds
+from be_jax.methods import TABLE
 from be_jax.report.table import Cell, Column, Table
 from experiments.cost.measure import Costs, Program, Settings
 from experiments.cost.result import SINGLE, Result
@@ -108,7 +109,7 @@ def tables(result: Result, *, compact: bool = False) -> list[Table]:
             shown = [*([SINGLE] if single else []), *others[start : start + size]]
             columns = tuple(
                 Column(
-                    method.replace("_", " "),
+                    _title(method),
                     tuple(Cell(_cell(row, of_methods[method], single, compact)) for row in rows),
                 )
                 for method in shown
@@ -116,6 +117,11 @@ def tables(result: Result, *, compact: bool = False) -> list[Table]:
             note = _note(result, network, dtype) if start + size >= len(others) else ""
             made.append(Table(f"{network}, {dtype}", tuple(row.title for row in rows), columns, note))
     return made
+
+
+def _title(method: str) -> str:
+    """As other pages call it."""
+    return TABLE[method].label_of({}) if method in TABLE else method.replace("_", " ")
 
 
 def _cell(row: Row, costs: Costs, single: Costs | None, compact: bool) -> str:
@@ -152,9 +158,12 @@ def markdown(result: Result) -> str:
     lines = [
         "# What an ensemble costs",
         "",
-        f"`{provenance['command']}`, {provenance['date']}, jax {provenance['jax']}, {result.device}. "
-        "FLOPs and bytes are XLA's count before any fusion, the same on every machine; temporaries are those of the "
-        "program as compiled for this device.",
+        f"`{provenance['command']}`, {provenance['date']}, jax {provenance['jax']}, {result.device}. FLOPs and bytes "
+        "are XLA's count before any fusion, the same on every machine; temporaries are those of the program as "
+        "compiled for this device. Share of the matmul rate: of the time, what the FLOPs would take at the rate of a "
+        "large matrix product, measured in the same run. Networks have no dropout but for MC dropout and Masksembles.",
+        "",
+        "![costs](cost.png)",
     ]
     if not result.settings.times:
         lines += ["", "No times were measured."]
