@@ -18,7 +18,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from be_jax.files import checksum_of, write_atomically
-from be_jax.identity import differences
+from be_jax.identity import differences, under_todays_names
 from be_jax.parallel import is_first_host, wait_for_hosts
 
 FORMAT = "be_jax/1"
@@ -42,7 +42,7 @@ class CheckpointFolder:
         self, folder: Path, config: Mapping[str, Any], keep: int = 2, defaults: Mapping[str, Any] | None = None
     ) -> None:
         self._folder = Path(folder).absolute()
-        self._config = dict(config)
+        self._config = dict(under_todays_names(config))
         self._defaults = defaults
         self._keep = keep
 
@@ -90,7 +90,7 @@ class CheckpointFolder:
             raise CheckpointError(
                 f"{where} was not written by be_jax: format {manifest.get('format')!r}, not {FORMAT!r}"
             )
-        if differ := differences(manifest["config"], self._config, self._defaults):
+        if differ := differences(under_todays_names(manifest["config"]), self._config, self._defaults):
             raise CheckpointError(f"{where} was made with another configuration: {differ}. {_ADVICE}")
         wanted = _described(_leaves(like, convert=False))
         if manifest["arrays"] != wanted:

@@ -19,7 +19,7 @@ import numpy as np
 
 from be_jax.checkpoint import CheckpointFolder
 from be_jax.files import PARTIAL, checksum_of, naming, replacing, seed_folder, write_atomically
-from be_jax.identity import completed, differences
+from be_jax.identity import completed, differences, under_todays_names
 from be_jax.npz import read_npz
 from be_jax.parallel import is_first_host
 
@@ -171,7 +171,7 @@ def check_folder(path: Path, config: Mapping[str, Any], defaults: Mapping[str, A
     if saved is None:
         return False
     saved.pop(TRAINED_WITH)
-    if differ := differences(saved, json.loads(json.dumps(config)), defaults):
+    if differ := differences(under_todays_names(saved), json.loads(json.dumps(config)), defaults):
         raise RunError(
             f"{path} holds a run of another configuration: {differ}. {_KEPT}; choose another output folder, or move "
             "this one away"

@@ -7,7 +7,7 @@ import pytest
 
 from be_jax.checkpoint import CheckpointError, CheckpointFolder
 from be_jax.data.fingerprint import fingerprint
-from be_jax.identity import completed, defaults_of, differences, identity_of
+from be_jax.identity import completed, defaults_of, differences, identity_of, under_todays_names
 from be_jax.runs import RunError, RunFolder
 
 
@@ -32,6 +32,19 @@ class Grown(Config):
 
 
 NOT_PART = ("out",)
+
+
+def test_a_run_of_before_has_the_rate_that_was_its_methods_own():
+    old = {
+        "method": "mine",
+        "train": {"epochs": 3, "learning_rate": 0.1},
+        "learning_rates": {"mine": 0.2, "other": 0.3},
+    }
+    assert under_todays_names(old) == {"method": "mine", "train": {"epochs": 3, "learning_rate": 0.2}}
+    assert under_todays_names({**old, "learning_rates": {}})["train"]["learning_rate"] == 0.1
+    assert under_todays_names({"method": "mine"}) == {"method": "mine"}
+
+
 OLD_RECORD = {"rank": 2, "train": {"epochs": 75, "milestones": [25, 50]}}  # in full, as runs always had it
 
 
