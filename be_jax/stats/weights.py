@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from be_jax.files import write_atomically
-from be_jax.identity import differences
+from be_jax.identity import differences, under_todays_names
 from be_jax.results import DEEP_ENSEMBLE, StudyResult
 from be_jax.scores import Scores
 from be_jax.stats.config import PARAMETERS
@@ -99,8 +99,8 @@ class Weights(NamedTuple):
           ValueError: it is of another study.
         """
         weights = cls.load(path)
-        config = weights.about["config"]
-        if weights.about["data"] != result.data or differences(config, result.config, result.config):
+        config, own = under_todays_names(weights.about["config"]), under_todays_names(result.config)
+        if weights.about["data"] != result.data or differences(config, own, own):
             raise ValueError(f"{path} is of a study with other data or settings: measure the weights again")
         return weights
 
