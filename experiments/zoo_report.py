@@ -47,7 +47,7 @@ def words_of(record: Mapping[str, Any]) -> str:
 def of_costs(record: Mapping[str, Any]) -> str:
     """What a reader must know of the figures over costs."""
     batch = record["config"]["train"]["batch_size"]
-    timed = " Latency is of this machine." * (relative(record, "single", LATENCY) is not None)
+    timed = " Latency is of this machine, and of a small network mostly the start of a program." * (relative(record, "single", LATENCY) is not None)
     return (
         "Up is better, left is cheaper; above the green line a method is worth more than the deep ensemble that costs "
         "as much. Methods of one cost stand side by side. FLOPs are XLA's count for a GPU, of the study's network, "
