@@ -23,11 +23,18 @@ BESIDE = 1.03
 """By how much apart marks of one cost stand, so that each is seen."""
 
 
-ROW = 0.24  # inches
-ABOVE, BELOW, OPEN = "#009E73", "#999999", "#000000"
-"""A worth above the price, below it, and one that is not told from it."""
-PRICES = {"parameters": ("o", "#D55E00"), "FLOPs of a prediction": ("|", "#D55E00")}
-"""The marks of what is paid."""
+ROW = 0.3  # inches
+ABOVE, BELOW, OPEN = "#0072B2", "#8C8C8C", "#000000"
+LEGEND = {
+    ABOVE: "worth more than its FLOPs",
+    BELOW: "worth less than its FLOPs",
+    OPEN: "undecided: its FLOPs are in the interval",
+}
+"""Of a worth and the FLOPs of a prediction."""
+PRICES = {"parameters": ("o", 4), "FLOPs of a prediction": ("|", 6)}
+"""The marks of what is paid, and their sizes."""
+PRICE, LOWER = "#D55E00", 0.27
+"""Their colour, and by how much they stand below a worth, in rows."""
 
 
 def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
@@ -85,54 +92,77 @@ def panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> N
 
 
 def _rows(record: Mapping[str, Any]) -> Figure:
-    """A panel for each endpoint; methods in the order of their worth by the first, beside a deep ensemble."""
+    """A panel for each endpoint; methods in the order of their gain by the first, below a deep ensemble."""
+    first, size, last = next(iter(ENDPOINTS)), record["config"]["members"], LARGEST_PRICE
     names = [name for name in record["equivalents"] if name != "single"]
-    first = {name: worth(record, name, next(iter(ENDPOINTS))) for name in names}
-    names.sort(key=lambda name: found.value if (found := first[name]) else 0.0)
-    size, deep = record["config"]["members"], TABLE["deep_ensemble"].style
-    figure = Figure(figsize=(WIDTH, 1.7 + ROW * len(names)), layout="constrained", facecolor="white")
+    names.sort(key=lambda name: _gain(record, name, first))
+    figure = Figure(figsize=(WIDTH, 1.8 + ROW * len(names)), layout="constrained", facecolor="white")
     panels = figure.subplots(1, len(ENDPOINTS), sharey=True)
     for axes, (endpoint, title) in zip(panels, ENDPOINTS.items(), strict=True):
         for row, name in enumerate(names):
-            _row(axes, record, name, endpoint, row)
+            _prices(axes, record, name, row)
+            _worth(axes, record, name, endpoint, row)
         _prices(axes, record, f"deep_ensemble_{size}", len(names))
-        axes.plot([size], [len(names)], color=deep.colour, marker=deep.marker, linestyle="none")
+        axes.plot([size], [len(names)], color=OPEN, marker="D", markersize=5, fillstyle="none", linestyle="none")
+        for end in (1, largest(record)):
+            axes.axvline(end, color="black", linewidth=0.8, linestyle=":")
         axes.set_xscale("log", base=2)
-        axes.set_xticks([1, 2, 4, 8, 16], ["1", "2", "4", "8", "16"])
-        axes.set(xlim=(0.85, 18.0), ylim=(-0.7, len(names) + 0.7))
+        axes.set_xticks([1, 2, 4, 8, last], ["1", "2", "4", "8", str(last)])
+        axes.set(xlim=(0.8, 1.15 * last), ylim=(-0.8, len(names) + 0.7))
         axes.minorticks_off()
-        tidy(axes, title=f"by {title}", x="independent networks")
-    labels = [*(record["labels"][name] for name in names), f"deep ensemble of {size}"]
+        tidy(axes, title=title, x="independent networks")
+    labels = [*(record["labels"][name] for name in names), f"deep ensemble of {size} (by definition)"]
     panels[0].set_yticks(range(len(labels)), labels, fontsize=FONT_SIZE)
-    for colour, words in ((ABOVE, "worth more than its FLOPs"), (BELOW, "worth less"), (OPEN, "not told")):
-        panels[0].plot([], [], color=colour, marker="s", markersize=4, label=f"{words}")
-    for title, (marker, colour) in PRICES.items():
-        panels[0].plot([], [], color=colour, marker=marker, fillstyle="none", linestyle="none", label=f"price: {title}")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=FONT_SIZE - 1, frameon=False)
+    key = panels[0]
+    for colour, words in LEGEND.items():
+        key.plot([], [], color=colour, marker="s", markersize=4, label=words)
+    key.plot([], [], color=OPEN, marker=CARETRIGHT, linestyle="none", label="beyond the scale")
+    for title, (marker, points) in PRICES.items():
+        key.plot([], [], color=PRICE, label=f"price: {title}", **_mark(marker, points))
+    handles, words = key.get_legend_handles_labels()
+    figure.legend(handles, words, loc="outside upper center", ncols=3, fontsize=FONT_SIZE - 1, frameon=False)
     return figure
 
 
+LARGEST_PRICE = 16
+"""What costs more is not shown."""
+
+
+def _gain(record: Mapping[str, Any], name: str, endpoint: str) -> float:
+    found = record["methods"].get(name, {}).get(endpoint)
+    return -math.inf if found is None or found["value"] is None else float(found["value"])
+
+
+def largest(record: Mapping[str, Any]) -> int:
+    """Size of the largest deep ensembles on the scale."""
+    return next(each["largest"] for of in record["equivalents"].values() for each in of.values())
+
+
+def _mark(marker: str, points: int) -> dict[str, Any]:
+    return {"marker": marker, "markersize": points, "fillstyle": "none", "linestyle": "none"}
+
+
 def _prices(axes: Axes, record: Mapping[str, Any], name: str, row: int) -> None:
-    for title, (marker, colour) in PRICES.items():
+    for title, (marker, points) in PRICES.items():
         price = relative(record, name, COSTS[title]) or 0.0
-        axes.plot([price], [row], color=colour, marker=marker, fillstyle="none", markersize=8, linestyle="none")
+        axes.plot([price], [row - LOWER], color=PRICE, **_mark(marker, points))
 
 
-def _row(axes: Axes, record: Mapping[str, Any], name: str, endpoint: str, row: int) -> None:
-    _prices(axes, record, name, row)
+def _worth(axes: Axes, record: Mapping[str, Any], name: str, endpoint: str, row: int) -> None:
     found = worth(record, name, endpoint)
     if found is None:
         return
     low, high = (end if end == end else found.value for end in (found.lower, found.upper))
     paid = max(1.0, relative(record, name, COSTS["FLOPs of a prediction"]) or 0.0)
     colour = ABOVE if low > paid else BELOW if high < paid else OPEN
-    axes.plot([low, high], [row, row], color=colour, linewidth=1.6)
-    filled = "white" if name in record["undertrained"] else colour
-    ends: dict[str, Any] = {"<": CARETLEFT, ">": CARETRIGHT}
-    axes.plot(
-        [found.value], [row], color=colour, marker=ends.get(found.beyond, "s"), markerfacecolor=filled, markersize=5
+    axes.plot([low, high], [row, row], color=colour, linewidth=1.0 if colour == OPEN else 1.8)
+    if not found.beyond:
+        filled = "white" if name in record["undertrained"] else colour
+        axes.plot([found.value], [row], color=colour, marker="s", markerfacecolor=filled, markersize=4)
+    ends: tuple[tuple[float, bool, Any], ...] = (
+        (low, low <= 1, CARETLEFT),
+        (high, high >= found.largest, CARETRIGHT),
     )
-    for end, cut, arrow in ((low, low <= 1, CARETLEFT), (high, high >= found.largest, CARETRIGHT)):
-        if cut and not found.beyond:
-            axes.plot([end], [row], color=colour, marker=arrow, markersize=4)
+    for end, cut, arrow in ends:
+        if cut:
+            axes.plot([end], [row], color=colour, marker=arrow, markersize=5)

@@ -8,7 +8,7 @@ from be_jax.report.columns import percent
 from be_jax.stats import Equivalent
 from experiments import sortable
 from experiments.small_report import SCALE, controls, interval, made, table
-from experiments.zoo_figures import draw
+from experiments.zoo_figures import draw, largest
 from experiments.zoo_worth import COSTS, ENDPOINTS, LATENCY, Cost, relative, worth
 
 __all__ = ["draw", "sentences", "to_html", "to_markdown"]
@@ -30,12 +30,13 @@ def words_of(record: Mapping[str, Any]) -> str:
     words = [
         f"{record['data']}. {config['members']} members unless a name says otherwise, {len(config['seeds'])} seeds, "
         f"and the learning rate of the single network{_own_rates(record)}. A square is what a method is worth: the "
-        f"number of independent networks, between 1 and {_largest(record)}, whose deep ensemble has the same score, "
-        "with a 95 % interval over seeds, networks and test examples, not corrected for the number of methods; a "
-        "triangle, that it is worth less than one network, or more than the largest of these ensembles. Orange marks "
-        "are the price, as a multiple of a single network's. A deep ensemble is worth what it costs; **a bar to the "
-        "right of the tick is worth more than the deep ensemble of as many operations**. Scaled: at a temperature "
-        "fitted on validation data.",
+        f"number of independent networks, between 1 and {largest(record)}, whose deep ensemble has the same score, "
+        "with a 95 % interval over seeds of the method, networks of the pool and test examples, not corrected for the "
+        "number of methods. An arrowhead at 1 or at the other end: worse than one network, or better than the largest "
+        "of these ensembles; where there is no square, the estimate itself. Orange marks are the price, as a multiple "
+        "of a single network's, training not included. A deep ensemble is worth what it costs: **a bar wholly right of "
+        "the tick is worth more than the deep ensemble of as many operations, one wholly left of it less**. Scaled: at "
+        "a temperature fitted on validation data. Shift: corrupted test images. OOD AUROC: by maximum probability.",
         *(words for name, words in EXPLAINED.items() if name in record["equivalents"]),
     ]
     if record["undertrained"]:
@@ -47,18 +48,15 @@ def words_of(record: Mapping[str, Any]) -> str:
 def of_costs(record: Mapping[str, Any]) -> str:
     """What a reader must know of the figures over costs."""
     batch = record["config"]["train"]["batch_size"]
-    timed = " Latency is of this machine, and of a small network mostly the start of a program." * (relative(record, "single", LATENCY) is not None)
+    timed = ""
+    if relative(record, "single", LATENCY) is not None:
+        timed = " Latency is of this machine, and of a small network mostly the start of a program."
     return (
         "Up is better, left is cheaper; above the green line a method is worth more than the deep ensemble that costs "
         "as much. Methods of one cost stand side by side. FLOPs are XLA's count for a GPU, of the study's network, "
         f"its dropout included, for a prediction of {batch} examples, and of a training step of all members on as "
         f"many.{timed}"
     )
-
-
-def _largest(record: Mapping[str, Any]) -> int:
-    """Size of the largest deep ensembles on the scale."""
-    return next(each["largest"] for of in record["equivalents"].values() for each in of.values())
 
 
 def _own_rates(record: Mapping[str, Any]) -> str:

@@ -135,7 +135,7 @@ def test_the_figure_has_the_line_and_every_method(record):
     assert [bool(axes.lines) for axes in zoo_report.draw(untimed)["zoo"].axes] == [True] * 3 + [False]
 
 
-def test_a_row_is_green_where_its_worth_is_above_its_operations(record):
+def test_a_row_is_blue_where_its_worth_is_above_its_operations(record):
     told = json.loads(json.dumps(record | {"failed": "", "undertrained": {}}))
     worths = {"pair": (3.9, 3.0, 4.0), "mc_dropout": (0.5, 0.1, 0.9), "adapted": (3.0, 1.0, 4.0)}
     for name, (value, lower, upper) in worths.items():
@@ -143,8 +143,12 @@ def test_a_row_is_green_where_its_worth_is_above_its_operations(record):
         told["equivalents"][name]["test nll_scaled"] |= of
     axes, *_ = zoo_report.draw(told)["zoo_rows"].axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels[-1] == "deep ensemble of 2"
-    bars = {labels[int(line.get_ydata()[0])]: line.get_color() for line in axes.lines if len(line.get_xdata()) == 2}
+    assert labels[-1] == "deep ensemble of 2 (by definition)"
+    bars = {
+        labels[int(line.get_ydata()[0])]: line.get_color()
+        for line in axes.lines
+        if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"
+    }
     colours = [bars[told["labels"][name]] for name in worths]
     assert colours == [zoo_figures.ABOVE, zoo_figures.BELOW, zoo_figures.OPEN]
 
