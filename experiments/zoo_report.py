@@ -60,10 +60,10 @@ def of_costs(record: Mapping[str, Any]) -> str:
 
 
 def _own_rates(record: Mapping[str, Any]) -> str:
-    """Those methods for which a learning rate was chosen."""
+    """Those methods for which a learning rate was chosen, or what it means that there are none."""
     rates = record["config"].get("learning_rates") or {}
     own = [f"{record['labels'][name]} {rate:g}" for name, rate in rates.items() if name in record["labels"]]
-    return f", but for {', '.join(own)}" if own else ""
+    return f", but for {', '.join(own)}" if own else ", at which what needs another, as random signs do, loses"
 
 
 def sentences(record: Mapping[str, Any]) -> list[str]:
