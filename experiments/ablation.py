@@ -52,7 +52,7 @@ def setting(config: small.Config, name: str) -> Planned:
     row = SETTINGS[name]
     train: TrainConfig = dataclasses.replace(config.train, **dict(row.changes))  # type: ignore[arg-type]
     ensemble = row.build(config.model, config.members)
-    return Planned(name, ensemble, train, config.seeds)
+    return Planned(name, ensemble, train, config.seeds, label=row.label)
 
 
 def make_study(config: Config) -> Study:

@@ -1,5 +1,6 @@
 """What the experiments share: planned methods, and the compilation cache."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ import flax.linen as nn
 import jax
 
 from be_jax.config import ConfigError, TrainConfig, check
-from be_jax.methods import Method, Options
+from be_jax.methods import TABLE, Method, Options
 from be_jax.study import Planned
 
 POOL_SEEDS_BELOW = 1000
@@ -29,7 +30,8 @@ def planned(row: Method, model: nn.Module, options: Options, train: TrainConfig,
       ConfigError: the method cannot be made of the model.
     """
     try:
-        return Planned(row.name, row.build(model, options), row.trained_with(train), seeds)
+        label = "" if row.name in TABLE else row.label_of(dataclasses.asdict(options))
+        return Planned(row.name, row.build(model, options), row.trained_with(train), seeds, label=label)
     except ValueError as error:
         raise ConfigError(f"{row.name}: {error}") from error
 

@@ -49,7 +49,6 @@ from experiments import (
     zoo_report,
 )
 from experiments import findings as findings_page
-from experiments.ablation_settings import SETTINGS
 from experiments.evidence import ZOOS
 from experiments.headlines import NOTES, RESULTS, TITLES, bulleted, committed, diversity, findings, headlines
 
@@ -110,9 +109,6 @@ def commit(runs: Path, name: str) -> list[Path]:
         files = [runs / f"{name}.json", *sorted(runs.glob(f"{name}*.png"))]
         return [Path(shutil.copy(file, RESULTS)) for file in files]
     result, judgement = StudyResult.load(runs / "results.json"), Judgement.load(runs / "verdicts.json")
-    if name == "ablation":
-        labels = {key: setting.label for key, setting in SETTINGS.items() if key in result.methods}
-        result = dataclasses.replace(result, config={**result.config, "labels": labels})
     _summary(result).save(RESULTS / f"{name}.json")
     judgement.save(RESULTS / f"verdicts_{name}.json")
     if (runs / "weights.json").exists():

@@ -168,6 +168,7 @@ def run_study(study: Study, module: str, score: Score = score_predictions) -> St
             **completed(study.identity, study.defaults),
             "members": study.members,
             "num_classes": study.data.num_classes,
+            "labels": {method.name: method.label for method in study.methods if method.label},
         },
         provenance(module),
         tuple(records),

@@ -40,6 +40,7 @@ class Planned:
       seeds: one run for each.
       start: single networks of the same model, before this method in the study, which it starts from: each seed from
         the one that `start_of` says.
+      label: in the report, of a method that is not in `be_jax.methods.TABLE`; its name where it is not given.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Planned:
     train: TrainConfig
     seeds: tuple[int, ...] = ()
     start: "Planned | None" = None
+    label: str = ""
 
     def start_of(self, seed: int) -> int:
         """The seed of the trained network that this one starts from, where there is a `start`."""
