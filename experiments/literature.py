@@ -77,7 +77,8 @@ CLAIMS = (
             on_tables("batch_ensemble", BELOW_HALF),
         ),
         (*OF_BATCH_ENSEMBLE, "tabular"),
-        "larger networks and harder data; a learning rate, and a start of the fast weights, chosen for each",
+        "larger networks and harder data; a start of the fast weights, a length of training, and a learning rate by "
+        "another score than scaled NLL, chosen for each",
     ),
     Claim(
         "Members of a BatchEnsemble are near-identical (our reading: below 25 % of what independent networks differ) "

@@ -29,14 +29,15 @@ def words_of(record: Mapping[str, Any]) -> str:
     config = record["config"]
     words = [
         f"{record['data']}. {config['members']} members unless a name says otherwise, {len(config['seeds'])} seeds, "
-        f"and the learning rate of the single network{_own_rates(record)}. A square is what a method is worth: the "
-        f"number of independent networks, between 1 and {largest(record)}, whose deep ensemble has the same score, "
-        "with a 95 % interval over seeds of the method, networks of the pool and test examples, not corrected for the "
-        "number of methods. An arrowhead at 1 or at the other end: worse than one network, or better than the largest "
-        "of these ensembles; where there is no square, the estimate itself. Orange marks are the price, as a multiple "
-        "of a single network's, training not included. A deep ensemble is worth what it costs: **a bar wholly right of "
-        "the tick is worth more than the deep ensemble of as many operations, one wholly left of it less**. Scaled: at "
-        "a temperature fitted on validation data. Shift: corrupted test images. OOD AUROC: by maximum probability.",
+        f"and one learning rate for all, {config['train']['learning_rate']:g}{_own_rates(record)}. A square is what a "
+        f"method is worth: the number of independent networks, between 1 and {largest(record)}, whose deep ensemble "
+        "has the same score, with a 95 % interval over seeds of the method, networks of the pool and test examples, "
+        "not corrected for the number of methods. An arrowhead at 1 or at the other end: worse than one network, or "
+        "better than the largest of these ensembles; where there is no square, the estimate itself. Orange marks are "
+        "the price, as a multiple of a single network's, training not included. A deep ensemble is worth what it "
+        "costs: **a bar wholly right of the tick is worth more than the deep ensemble of as many operations, one "
+        "wholly left of it less**. Scaled: at a temperature fitted on validation data. Shift: corrupted test images. "
+        "OOD AUROC: by maximum probability.",
         *(words for name, words in EXPLAINED.items() if name in record["equivalents"]),
     ]
     if record["undertrained"]:
@@ -63,7 +64,8 @@ def _own_rates(record: Mapping[str, Any]) -> str:
     """Those methods for which a learning rate was chosen, or what it means that there are none."""
     rates = record["config"].get("learning_rates") or {}
     own = [f"{record['labels'][name]} {rate:g}" for name, rate in rates.items() if name in record["labels"]]
-    return f", but for {', '.join(own)}" if own else ", at which what needs another, as random signs do, loses"
+    others = "; what needs another, as random signs do, stands elsewhere at its own"
+    return f", but for {', '.join(own)}" if own else others
 
 
 def sentences(record: Mapping[str, Any]) -> list[str]:

@@ -81,7 +81,7 @@ def test_what_is_saved_is_loaded(timed, counted, tmp_path):
 
 def test_the_page_and_the_figure(counted, tmp_path):
     (table,) = tables(counted)
-    assert [column.title for column in table.columns] == [name.replace("_", " ") for name in MEASURED]
+    assert [column.title for column in table.columns] == [methods.TABLE[name].label_of({}) for name in MEASURED]
     assert table.columns[-1].cells[0].text == f"{4 * PARAMETERS:,} (4.00 x)"
     assert f"| parameters | {PARAMETERS:,} | {PARAMETERS:,} (1.00 x) |" in markdown(counted)
     command.show(counted, tmp_path / "cost.json", Console(quiet=True))
@@ -94,8 +94,8 @@ def test_the_page_and_the_figure(counted, tmp_path):
 def test_a_terminal_has_few_methods_at_once(counted, monkeypatch):
     monkeypatch.setattr(shown, "BESIDE_SINGLE", 2)
     first, second = tables(counted, compact=True)
-    assert [column.title for column in first.columns] == ["single", "mc dropout", "batch ensemble"]
-    assert [column.title for column in second.columns] == ["single", "deep ensemble"]
+    assert [column.title for column in first.columns] == ["single network", "MC dropout", "BatchEnsemble N(1, 0.5)"]
+    assert [column.title for column in second.columns] == ["single network", "deep ensemble"]
     assert (first.columns[0].cells[0].text, second.columns[1].cells[0].text) == (f"{PARAMETERS:,}", "4.00 x")
     assert (first.note, second.note[:5]) == ("", "m = 4")
 

@@ -8,7 +8,15 @@ from report_fakes import METHODS, POSITIONS, SEEDS, cifar_study, run_record, stu
 
 from be_jax.report import answer
 from be_jax.report.columns import percent
-from be_jax.report.words import claim_sentence, control_sentence, endpoint_title, headline, listed
+from be_jax.report.words import (
+    claim_sentence,
+    control_sentence,
+    endpoint_title,
+    headline,
+    listed,
+    short_title,
+    standing,
+)
 from be_jax.results import StudyResult
 from be_jax.stats import Control, Endpoint, Interval, JudgeConfig, Row, judge_results
 from be_jax.stats.claims import (
@@ -18,6 +26,8 @@ from be_jax.stats.claims import (
     TO_DEEP,
     TO_SINGLE,
     WORSE_THAN_SINGLE,
+    Stated,
+    Verdict,
     judge_claim,
 )
 from be_jax.stats.judgement import MethodJudgement
@@ -147,6 +157,18 @@ def test_the_next_endpoint_is_named():
 )
 def test_positions_by_hand(position, shown):
     assert percent(position) == shown
+
+
+def test_what_the_order_of_tests_leaves_at_nearer_is_told_where_it_is_far_below():
+    judged = judge_results(study_at(POSITIONS)).method("batch_ensemble")
+    first, second, *_ = (row for row in judged.rows if row.endpoint in JudgeConfig().raw().quality)
+    far = dataclasses.replace(second, position=Interval(-3.5, ((-4.0, -3.0),)))
+    stated = tuple(Stated(row.endpoint, NEAR_SINGLE, 1) for row in (first, far))
+    verdict = Verdict("C2", "supported", stated)
+    rows = (dataclasses.replace(first, position=Interval(0.1, ((0.0, 0.2),))), far)
+    text = standing("it", dataclasses.replace(judged, rows=rows, verdicts=(verdict,)), JudgeConfig())
+    near, below = short_title(first.endpoint), short_title(second.endpoint)
+    assert text == f"it is {NEAR_SINGLE} in {near}, and far below a single model in {below}"
 
 
 def test_controls_by_hand():
