@@ -35,8 +35,8 @@ NOTES = {
     "in no interval, and by another score, or at another length, others may be best. From all of MNIST at one rate "
     "this study differs in its seeds and its pool, too; runs of N(1, 0.5) and of the wider network are those of the "
     "zoo on all of MNIST, at the same rate. At 0.016 random signs gain on some corruptions (stripes) and lose on "
-    "others (contrast, brightness, fog), where all members fail together: scaled shift NLL is the sum of opposites, "
-    "and shift accuracy far below that at 0.001.",
+    "others (contrast, brightness, fog): scaled shift NLL is the sum of opposites, and shift accuracy far below that "
+    "at 0.001.",
     "mnist_published": "The published protocol: training stops early, by the validation loss of all members together, "
     "and the weights of its minimum are kept; own weights step by 1/m of their gradient. Deep ensembles, trained "
     "jointly, so train longer than single networks: 100 % are deep ensembles made of the pool, the row `deep ensemble` "
