@@ -12,9 +12,10 @@ from be_jax.results import DEEP_ENSEMBLE, SINGLE, StudyResult
 from be_jax.runs import RunError
 from be_jax.scores import ScoredOnce
 from be_jax.stats import JudgeConfig, Judgement
+from be_jax.stats.study import load_start
 from be_jax.stats.weights import Weights
 from be_jax.study import Study, run_study
-from be_jax.study.start import load_start, save_start, score_start
+from be_jax.study.start import save_start, score_start
 from be_jax.study.weights import TooSlow, measure_weights
 
 NUM_INPUTS = 500

@@ -81,7 +81,8 @@ class Evidence(NamedTuple):
 _WITH_POWER = (1.96 + 0.84) / 1.96
 
 
-def _record(folder: Path, name: str) -> dict[str, Any]:
+def recorded(folder: Path, name: str) -> dict[str, Any]:
+    """A committed record; empty where there is none."""
     path = folder / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -149,7 +150,7 @@ def on_tables(method: str, region: Region) -> Reader:
     """Where a method stands on each table by the primary endpoint."""
 
     def evidence(folder: Path) -> Iterator[Evidence]:
-        tables = _record(folder, "tabular")
+        tables = recorded(folder, "tabular")
         for each in tables.get("tables", ()):
             found = interval(each["methods"].get(method, {}).get(PRIMARY))
             where, units = f"{_TITLES[PRIMARY]}, {each['dataset']}", len(tables["config"]["seeds"])
@@ -165,7 +166,7 @@ def at_each_width(method: str, endpoint: str, region: Region, part: str = "", en
     """
 
     def evidence(folder: Path) -> Iterator[Evidence]:
-        widths = _record(folder, "widths").get("widths", [])
+        widths = recorded(folder, "widths").get("widths", [])
         chosen = [{"narrowest": widths[0], "widest": widths[-1]}[end] for end in ends] if ends and widths else widths
         for told in chosen:
             gain = told["over_same_batches"].get(method, {}).get(endpoint)
@@ -189,7 +190,7 @@ def all_of(*parts: Reader) -> Reader:
 
 def wider_is_surer(folder: Path) -> Iterator[Evidence]:
     """Mutual information of independent networks, of the widest in the narrowest's."""
-    record = _record(folder, "widths")
+    record = recorded(folder, "widths")
     for name in ("test", "ood") if record.get("widths") else ():
         first, told = record["widths"][0], record["widths"][-1]
         found = interval(told["epistemic"][name]["of_narrowest"])
@@ -200,7 +201,7 @@ def wider_is_surer(folder: Path) -> Iterator[Evidence]:
 
 def alone_and_together(folder: Path) -> Iterator[Evidence]:
     """Where members of TabM's ensemble stand, alone and together, on each table."""
-    record = _record(folder, "tabular")
+    record = recorded(folder, "tabular")
     for each in record.get("tables", ()):
         units, why = len(record["config"]["seeds"]), _withheld(each, "tabm_32")
         together = interval(each["methods"].get("tabm_32", {}).get(PRIMARY))
@@ -232,10 +233,12 @@ def splits_best(folder: Path) -> Iterator[Evidence]:
 
     Copies of one network have no epistemic uncertainty to split off: a score by which they are no worse tells nothing.
     """
-    rows = _record(folder, "disentanglement").get("methods", ())
+    rows = recorded(folder, "disentanglement").get("methods", ())
     errors = {row["method"]: row["disentanglement_error"] for row in rows}
-    control = errors and _estimate(difference_of_means(errors[COPIES], errors[DEEP_ENSEMBLE])._asdict(), "")
-    why = "" if not control or control[0].within(*ABOVE_0) else f"copies of one network split as well: {control[1]}"
+    if COPIES not in errors or DEEP_ENSEMBLE not in errors:
+        return
+    control, shown, _ = _estimate(difference_of_means(errors[COPIES], errors[DEEP_ENSEMBLE])._asdict(), "")
+    why = "" if control.within(*ABOVE_0) else f"copies of one network split as well: {shown}"
     for name in (name for name in errors if name not in (COPIES, DEEP_ENSEMBLE)):
         further = difference_of_means(errors[name], errors[DEEP_ENSEMBLE])
         found, shown, units = _estimate(further._asdict(), "")
@@ -246,7 +249,7 @@ def splits_best(folder: Path) -> Iterator[Evidence]:
 def added(folder: Path) -> Iterator[Evidence]:
     """The loss of a LoRA ensemble less a BatchEnsemble's."""
     for name in ZOOS:
-        record = _record(folder, name)
+        record = recorded(folder, name)
         if "lora_ensemble" in record.get("against_batch_ensemble", {}):
             found, shown, units = _estimate(record["against_batch_ensemble"]["lora_ensemble"], "nats")
             why = _withheld(record, "lora_ensemble", "batch_ensemble")

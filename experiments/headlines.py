@@ -1,7 +1,7 @@
 """What committed studies come to: their titles, their headlines, and the findings that README.md opens with."""
 
 import dataclasses
-import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from be_jax.report.columns import DASH, percent
 from be_jax.report.methods import label
 from be_jax.report.words import listed, short_title, standing
 from be_jax.results import StudyResult
-from be_jax.stats import Judgement, MethodJudgement
+from be_jax.stats import Endpoint, Judgement, MethodJudgement
 from experiments import small_report
-from experiments.evidence import PRIMARY
+from experiments.cost.result import Result
+from experiments.evidence import PRIMARY, recorded
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -51,8 +52,10 @@ NOTES = {
 """What has to be known to read a page, beside the conditions that all share."""
 
 HEADLINE = "mnist_rates"
-STUDIES = (HEADLINE, "mnist_full", "mnist_published", "cifar10_cpu")
+IN_README = (HEADLINE, "mnist_full", "mnist_published", "cifar10_cpu")
 """The study that README.md opens with, and those that it sets beside it."""
+FURTHER = {Endpoint("test", "nll"): "its test NLL, unscaled", Endpoint("shift", "accuracy"): "its shift accuracy"}
+"""Endpoints of the first that are told beside the primary one."""
 
 SHOWN = ("batch_ensemble", "batch_ensemble_sign", "single_wide")
 MANY_IMAGES = 4_000
@@ -65,7 +68,7 @@ def findings() -> str:
         return ""
     result, judgement = committed(HEADLINE)
     what = f"{_linked(TITLES[HEADLINE], HEADLINE)}, a network of {result.runs[0].parameters:,} weights"
-    said = [standing(label(result, each.name), each, judgement.config) for each in _told(judgement)]
+    said = [standing(label(result, each.name), each.verdict("C2")) for each in _told(judgement)]
     shown = headlines(HEADLINE) if judgement.failed else [f"{words[0].upper()}{words[1:]}." for words in said]
     heads = ["gain recovered, scaled test NLL", *(small_report.name_of(name) for name in SHOWN)]
     return f"{what}:\n\n{bulleted(shown)}\n\n{small_report.table(heads, gains())}"
@@ -77,15 +80,14 @@ def gains() -> list[list[str]]:
     Tables whose controls check nothing are left to their page.
     """
     rows = []
-    for name in (name for name in STUDIES if (RESULTS / f"verdicts_{name}.json").exists()):
+    for name in (name for name in IN_README if (RESULTS / f"verdicts_{name}.json").exists()):
         _, judgement = committed(name)
-        judged = {each.name: each for each in judgement.methods}
-        shown = [_primary(judged[method], judgement) if method in judged else DASH for method in SHOWN]
-        rows.append([_linked(TITLES[name], name), *shown])
-    for step in _record("phase").get("sizes", ()):
+        told = {judgement.config.primary: _linked(TITLES[name], name), **(FURTHER if name == HEADLINE else {})}
+        rows += [[words, *(_gain(judgement, method, end) for method in SHOWN)] for end, words in told.items()]
+    for step in recorded(RESULTS, "phase").get("sizes", ()):
         if step["size"] < MANY_IMAGES:
             rows.append([_linked(f"{step['size']:,} images of MNIST", "phase"), *_positions(step)])
-    for each in _record("tabular").get("tables", ()):
+    for each in recorded(RESULTS, "tabular").get("tables", ()):
         if not small_report.idle_controls(each):
             rows.append([_linked(f"table {each['dataset']}", "tabular"), *_positions(each)])
     return rows
@@ -95,16 +97,34 @@ def _linked(title: str, page: str) -> str:
     return f"[{title}](experiments/results/{page}.md)"
 
 
-def _record(name: str) -> dict[str, Any]:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+def _gain(judgement: Judgement, method: str, endpoint: Endpoint) -> str:
+    """A method's gain by an endpoint, or why it is not told."""
+    judged = judgement.method(method)
+    if judgement.failed or judged is None:
+        return "control failed" if judgement.failed else DASH
+    row, undertrained = judged.row(*endpoint), judged.verdict("C2").decision == "undertrained"
+    return "undertrained" if undertrained else percent(row.position) if row else DASH
 
 
-def _primary(judged: MethodJudgement, judgement: Judgement) -> str:
-    """The gain by the primary endpoint, or why it is not told."""
-    row, undertrained = judged.row(*judgement.config.primary), judged.verdict("C2").decision == "undertrained"
-    why = "control failed" if judgement.failed else "undertrained" if undertrained else ""
-    return why or (percent(row.position) if row else DASH)
+def costs() -> str:
+    """Of four ResNet-18s, as they were measured; nothing where they were not."""
+    path = RESULTS / "cost.json"
+    if not path.exists():
+        return ""
+    result = Result.load(path)
+    of = result.groups()["resnet18", "float32"]
+    one, ours, deep = (of[name] for name in ("single", "batch_ensemble", "deep_ensemble"))
+    shown = {
+        f"seconds, on {result.device}: one image": [each.latency for each in (one, ours, deep)],
+        f"{result.settings.batch} images": [each.prediction.seconds for each in (one, ours, deep)],
+        "a step": [each.step.seconds for each in (one, ours, deep)],
+    }
+    ratios = [f"parameters {ours.parameters / one.parameters:.2g} ({deep.parameters / one.parameters:.2g})"]
+    for words, times in shown.items():
+        of_one, *others = (each.median if each else math.nan for each in times)
+        ratios.append("{} {:.2g} ({:.2g})".format(words, *(seconds / of_one for seconds in others)))
+    told = "Four ResNet-18s as a BatchEnsemble (a deep ensemble), relative to one"
+    return f"{told}: {', '.join(ratios)}: [what all cost](experiments/results/cost.md).\n"
 
 
 def _positions(told: Mapping[str, Any]) -> list[str]:
@@ -116,12 +136,8 @@ def _positions(told: Mapping[str, Any]) -> list[str]:
 
 
 def committed(name: str) -> tuple[StudyResult, Judgement]:
-    """A study's result and judgement; a method of the study that is not the reference of its name says so."""
-    result = StudyResult.load(RESULTS / f"{name}.json")
-    if name == "mnist_published":
-        labels = {"deep_ensemble": "jointly trained deep ensemble"}
-        result = dataclasses.replace(result, config={**result.config, "labels": labels})
-    return result, Judgement.load(RESULTS / f"verdicts_{name}.json")
+    """A study's result and judgement."""
+    return StudyResult.load(RESULTS / f"{name}.json"), Judgement.load(RESULTS / f"verdicts_{name}.json")
 
 
 def headlines(name: str) -> list[str]:

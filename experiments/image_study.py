@@ -91,8 +91,9 @@ class ImageStudyConfig:
         init_std_fits = math.isfinite(self.init_std) and self.init_std >= 0
         check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
         check(0 <= self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in [0, 1)")
-        rates_fit = set(self.learning_rates) <= set(self.rated) and all(r > 0 for r in self.learning_rates.values())
-        wanted = f"numbers > 0, of some of {', '.join(self.rated)}"
+        numbers = self.learning_rates.values()
+        rates_fit = set(self.learning_rates) <= set(self.rated) and all(0 < rate < math.inf for rate in numbers)
+        wanted = f"finite numbers > 0, of some of {', '.join(self.rated)}"
         check(rates_fit, "learning_rates", dict(self.learning_rates), wanted)
 
     @property

@@ -67,8 +67,8 @@ class Config:
 
     def __post_init__(self) -> None:
         check_chosen("methods", self.methods, tuple(KNOWN))
-        fits = len(set(self.tried)) == len(self.tried) >= 3 and min(self.tried) > 0
-        check(fits, "rates", self.rates, "at least three different numbers > 0")
+        fits = len(set(self.tried)) == len(self.tried) >= 3 and all(0 < rate < math.inf for rate in self.tried)
+        check(fits, "rates", self.rates, "at least three different finite numbers > 0")
         epochs = PRESETS[self.preset].train.epochs
         check(1 <= self.shorten <= epochs, "shorten", self.shorten, f"an integer in 1 .. {epochs}")
         check(1 <= self.runs <= MOST_RUNS, "runs", self.runs, f"an integer in 1 .. {MOST_RUNS}")

@@ -100,7 +100,9 @@ def build_method(config: Config, row: methods.Method) -> Planned:
     train = config.train
     if row.name == "deep_ensemble":
         train = dataclasses.replace(train, batch_mode=config.deep_ensemble_batch_mode)
-    return config.planned(row, NETWORKS[config.model](dropout_rate=config.dropout_rate), options, train)
+    planned = config.planned(row, NETWORKS[config.model](dropout_rate=config.dropout_rate), options, train)
+    label = "jointly trained deep ensemble" if row.name == "deep_ensemble" else planned.label
+    return dataclasses.replace(planned, label=label)
 
 
 def load_data(config: Config) -> StudyData:

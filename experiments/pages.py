@@ -50,7 +50,7 @@ from experiments import (
 )
 from experiments import findings as findings_page
 from experiments.evidence import ZOOS
-from experiments.headlines import NOTES, RESULTS, TITLES, bulleted, committed, diversity, findings, headlines
+from experiments.headlines import NOTES, RESULTS, TITLES, bulleted, committed, costs, diversity, findings, headlines
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -161,7 +161,7 @@ def pages() -> Iterator[tuple[Path, str]]:
             own += [(said, name) for said in report.sentences(json.loads((RESULTS / f"{name}.json").read_text()))]
     yield RESULTS / "findings.md", findings_page.to_markdown(own, RESULTS)
     yield RESULTS / "README.md", index(studies)
-    yield README, with_part(README.read_text(), "findings", findings())
+    yield README, with_part(with_part(README.read_text(), "findings", findings()), "costs", costs())
 
 
 def page(name: str) -> str:

@@ -9,8 +9,6 @@ import rich.table
 
 from be_jax.stats.weights import MATCHED, Unit, Weights
 
-"""The experiments whose weights can be measured."""
-
 SHOWN = {
     "kernel_distance": "distance of kernels",
     f"{MATCHED}kernel_distance": "... units matched",

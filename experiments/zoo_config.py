@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from be_jax.config import ConfigError, check
 from be_jax.methods import TABLE, Method
+from be_jax.stats.equivalent import FEWEST_NETWORKS
 from experiments import cifar10_config, mnist
 from experiments.common import check_chosen
 from experiments.zoo_methods import MANY, VARIANTS
@@ -35,6 +36,9 @@ class Zoo:
 
     def __post_init__(self) -> None:
         super().__post_init__()  # type: ignore[misc]  # of the study's own configuration
+        needed = max(self.members + 1, FEWEST_NETWORKS)  # type: ignore[attr-defined]
+        pool: int = self.pool_size  # type: ignore[attr-defined]
+        check(pool >= needed, "pool_size", pool, f"at least {needed}: deep ensembles to set worth against")
         check({"single", "copies"} <= set(self.methods), "methods", self.methods, "with 'single' and 'copies'")
         if self.variants:
             check_chosen("variants", self.variants, tuple(VARIANTS))

@@ -89,12 +89,8 @@ def _above(record: Mapping[str, Any], worths: Mapping[str, Equivalent], cost: Co
 
 
 HEADS = (
-    *(
-        "method",
-        *(f"worth by {title}" for title in ENDPOINTS.values()),
-        "gain, scaled test NLL",
-        "gain, scaled shift NLL",
-    ),
+    *("method", *(f"worth by {title}" for title in ENDPOINTS.values())),
+    *("gain, scaled test NLL", "gain, scaled shift NLL"),
     *(*COSTS, "undertrained"),
 )
 

@@ -183,7 +183,7 @@ def test_few_seeds_against_a_pool_are_inconclusive_and_have_equivalents(groups, 
     networks = [*single, *networks_of(deep)]
     result = audit(runs[:count], References(pool=networks), "mine")
     assert any(
-        text.startswith("Inconclusive which end mine is nearer to: needs at least 3 of each, got")
+        text.startswith("It is undecided which end mine is nearer to: needs at least 3 of each, got")
         for text in result.answer
     )
     table = next(table for table in result.tables if table.title == "Deep-ensemble equivalent")

@@ -13,8 +13,9 @@ from scipy.special import log_softmax
 
 from be_jax import metrics
 from be_jax.audit import audit, checked, conformal_sets, print_audit, recalibrated, regression_parts, write_audit
-from be_jax.audit.beside import beside
+from be_jax.audit.beside import Shown, beside, table
 from be_jax.metrics import conformal
+from be_jax.report.columns import NLL
 from be_jax.scores import temperature_of
 
 KINDS = ("as given", "one temperature", "temperature by member", "vector scaling", "isotonic regression")
@@ -44,6 +45,13 @@ def test_beside_by_hand():
     infinite = beside([{"a": np.array([np.inf, 4.0])}], {"a": np.array([np.inf, 1.0])})
     assert infinite["a"] == math.inf
     assert math.isnan(infinite["a_gain"])
+
+
+def test_what_one_run_has_not_is_in_no_table():
+    scores = {"nll": 1.0, "nll_alone": 2.0, "nll_gain": 1.0, "nll_gain_error": 0.1}
+    (shown,) = table("both", [{"a": scores, "b": scores}, {"a": scores}], [Shown(NLL)], "")
+    assert shown.rows == ("a",)
+    assert table("none", [{"a": scores}, {"b": scores}], [Shown(NLL)], "") == []
 
 
 def test_copies_gain_nothing_by_any_recalibration():

@@ -50,7 +50,7 @@ def test_what_cannot_be_compared_is_refused(groups, change, message):
         audit(runs, references)
 
 
-@pytest.mark.parametrize("name", ["single", "deep_ensemble", "deep ensemble"])
+@pytest.mark.parametrize("name", ["single", "single_wide", "deep_ensemble", "deep ensemble"])
 def test_the_name_of_a_reference_is_refused(groups, name):
     with pytest.raises(AuditError, match="is the name of a reference"):
         audit(groups[0], name=name)

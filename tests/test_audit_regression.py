@@ -144,6 +144,14 @@ def test_the_judgement_scores_what_the_tables_show():
     assert judged["ood/far", "auroc_epistemic"][0] == pytest.approx(shown["ood/far"]["auroc_epistemic"])
 
 
+def test_sets_some_of_which_have_targets_share_the_scores_that_all_have():
+    run = dict(predicted(1, sets=("test", "ood/a", "ood/b")))
+    scores = score_run(run | {"ood/a/targets": run["test/targets"]})
+    assert ("ood/a", "nll") in scores
+    assert ("ood", "spread_of_means") in scores
+    assert ("ood", "nll") not in scores
+
+
 @pytest.mark.slow
 def test_copies_and_independent_networks():
     single = [predicted(seed, members=1) for seed in range(3)]

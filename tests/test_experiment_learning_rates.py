@@ -63,9 +63,11 @@ def test_a_rate_that_is_far_too_large_is_not_chosen(data, tmp_path):
     assert nlls["single"][1e6] > 0.9 * math.log(10)
 
 
-@pytest.mark.parametrize("rates", [(0.1, 0.2), (0.1, 0.1, 0.2), (0.1, 0.0, 0.2)])
+@pytest.mark.parametrize(
+    "rates", [(0.1, 0.2), (0.1, 0.1, 0.2), (0.1, 0.0, 0.2), (0.1, math.nan, 0.2), (0.1, 0.2, math.inf)]
+)
 def test_fewer_than_three_rates_are_refused(rates):
-    with pytest.raises(ConfigError, match="at least three different numbers > 0"):
+    with pytest.raises(ConfigError, match="at least three different finite numbers > 0"):
         Config(rates=rates)
 
 
@@ -114,5 +116,6 @@ def test_a_method_has_the_study_s_rate_unless_it_has_one_of_its_own():
     rates = {name: cifar10.build_method(config, methods.find(name)).train.learning_rate for name in config.methods}
     assert rates["batch_ensemble"] == 0.2
     assert {rate for name, rate in rates.items() if name != "batch_ensemble"} == {config.train.learning_rate}
-    with pytest.raises(ConfigError, match="learning_rates must be"):
-        dataclasses.replace(config, learning_rates={"batch_ensembles": 0.05})
+    for rates in ({"batch_ensembles": 0.05}, {"batch_ensemble": math.inf}, {"batch_ensemble": math.nan}):
+        with pytest.raises(ConfigError, match="learning_rates must be"):
+            dataclasses.replace(config, learning_rates=rates)

@@ -8,6 +8,7 @@ import pytest
 from matplotlib.markers import CARETUP
 
 from be_jax.config import ConfigError, TrainConfig
+from be_jax.stats import Judgement
 from be_jax.study import Execution, Study
 from experiments import phase, phase_report, small
 
@@ -57,6 +58,18 @@ def test_a_finished_cell_is_not_trained_again(outcome, monkeypatch):
     config, record = outcome
     monkeypatch.setattr(small, "conclude", lambda *_, **__: pytest.fail("trained again"))
     assert phase.run(config)["sizes"] == record["sizes"]
+
+
+def test_a_judgement_by_other_rules_is_not_taken_for_the_study_s(outcome, monkeypatch):
+    study = phase.make_study(outcome[0], 50)
+    path = study.folder / "verdicts.json"
+    own = Judgement.load(path)
+    dataclasses.replace(own, config=dataclasses.replace(own.config, margin=0.1)).save(path)
+    monkeypatch.setattr(small, "conclude", lambda *_, **__: ("anew", own))
+    assert small.judged(study, "tests") == ("anew", own)
+    own.save(path)
+    result, judgement = small.judged(study, "tests")
+    assert (result.experiment, judgement.config) == ("phase", small.JUDGE)
 
 
 def test_a_cell_from_which_a_method_was_taken_away_is_not_finished(outcome):

@@ -56,7 +56,7 @@ def finished(tmp_path, monkeypatch):
     for module in (pages, headlines):
         monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
     pages.RESULTS.mkdir()
-    pages.README.write_text("<!-- findings -->\n<!-- end of findings -->\n")
+    pages.README.write_text("<!-- findings -->\n<!-- end of findings -->\n<!-- costs -->\n<!-- end of costs -->\n")
     made = {"command": "python -m x", "date": "2026-01-01", "processor": "p", "jax": "0", "python": "3"}
     result, runs = dataclasses.replace(cifar_study(), provenance=made), tmp_path / "runs"
     result.save(runs / "results.json")

@@ -14,8 +14,6 @@ from be_jax.report.words import (
     endpoint_title,
     headline,
     listed,
-    short_title,
-    standing,
 )
 from be_jax.results import StudyResult
 from be_jax.stats import Control, Endpoint, Interval, JudgeConfig, Row, judge_results
@@ -26,8 +24,6 @@ from be_jax.stats.claims import (
     TO_DEEP,
     TO_SINGLE,
     WORSE_THAN_SINGLE,
-    Stated,
-    Verdict,
     judge_claim,
 )
 from be_jax.stats.judgement import MethodJudgement
@@ -84,7 +80,7 @@ def test_figures_of_the_answer_are_those_of_the_judgement():
 
 def test_no_verdict_from_noise():
     text = answer(study_at(POSITIONS, noise=0.6))
-    assert text[1].startswith("Inconclusive which end BatchEnsemble N(1, 0.5) is nearer to: it recovers")
+    assert text[1].startswith("It is undecided which end BatchEnsemble N(1, 0.5) is nearer to: it recovers")
     assert not any(words in sentence for words in VERDICTS for sentence in text[:3])
 
 
@@ -159,18 +155,6 @@ def test_positions_by_hand(position, shown):
     assert percent(position) == shown
 
 
-def test_what_the_order_of_tests_leaves_at_nearer_is_told_where_it_is_far_below():
-    judged = judge_results(study_at(POSITIONS)).method("batch_ensemble")
-    first, second, *_ = (row for row in judged.rows if row.endpoint in JudgeConfig().raw().quality)
-    far = dataclasses.replace(second, position=Interval(-3.5, ((-4.0, -3.0),)))
-    stated = tuple(Stated(row.endpoint, NEAR_SINGLE, 1) for row in (first, far))
-    verdict = Verdict("C2", "supported", stated)
-    rows = (dataclasses.replace(first, position=Interval(0.1, ((0.0, 0.2),))), far)
-    text = standing("it", dataclasses.replace(judged, rows=rows, verdicts=(verdict,)), JudgeConfig())
-    near, below = short_title(first.endpoint), short_title(second.endpoint)
-    assert text == f"it is {NEAR_SINGLE} in {near}, and far below a single model in {below}"
-
-
 def test_controls_by_hand():
     assert control_sentence(Control("c", 0.0, Interval(0.5, ((0.2, 0.8),)), False, "by test nll, not 0")) == (
         "c: failed (by test nll, not 0) 50 % [20, 80], expected 0 %"
@@ -201,7 +185,7 @@ def test_a_failed_control_is_all_that_is_said():
 )
 def test_what_cannot_be_judged_is_inconclusive_for_a_stated_reason(positions, seeds, phrase):
     text = answer(study_at(positions, seeds=seeds))
-    assert text[0].startswith("Inconclusive which end MC dropout is nearer to: ")
+    assert text[0].startswith("It is undecided which end MC dropout is nearer to: ")
     assert phrase in text[0]
 
 

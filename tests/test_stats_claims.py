@@ -14,6 +14,7 @@ from be_jax.stats import Endpoint, Interval, JudgeConfig, Row, Sample, gain_row
 from be_jax.stats.claims import (
     BETTER_THAN_DEEP,
     DISTINCT,
+    FAR_BELOW_SINGLE,
     IDENTICAL,
     NEAR_DEEP,
     NEAR_INDEPENDENT,
@@ -76,6 +77,8 @@ def test_words_of_an_interval(lower, upper, c1, c2, c3):
         ([(-0.2, 0.4), (0.6, 2.0), (0.0, 0.2)], "mixed", [NEAR_SINGLE, NEAR_DEEP, NEAR_SINGLE], 3),
         ([(0.6, 1.3), (0.6, 2.0)], "contradicted", [NEAR_DEEP, NEAR_DEEP], 2),
         ([(-3.0, -1.0), (-0.4, 0.3)], "mixed", [WORSE_THAN_SINGLE, NEAR_SINGLE], 2),
+        ([(-0.2, 0.2), (-4.0, -3.0), (0.0, 0.2)], "mixed", [TO_SINGLE, FAR_BELOW_SINGLE, NEAR_SINGLE], 3),
+        ([(-0.2, 0.2), (-4.0, -0.2)], "supported", [TO_SINGLE, NEAR_SINGLE], 2),
     ],
 )
 def test_a_sequence_goes_on_while_something_is_shown(intervals, decision, words, reached):

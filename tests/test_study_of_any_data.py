@@ -1,6 +1,7 @@
 """A study of a user's own, of a table or a text: trained, judged, measured and reported as any other."""
 
 import dataclasses
+import shutil
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -12,9 +13,9 @@ from be_jax.config import TrainConfig
 from be_jax.data import from_arrays
 from be_jax.evaluate import EvaluationSet
 from be_jax.run import conclude
+from be_jax.stats.study import load_start
 from be_jax.stats.weights import Weights
-from be_jax.study import Execution, Planned, Study
-from be_jax.study.start import load_start
+from be_jax.study import Execution, Planned, Study, run_study
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +114,14 @@ def _grows(study, train):
     assert weights.scores["batch_ensemble"][1000,] == known.scores["batch_ensemble"][1000,]
     assert not judgement.method("further").verdict("C4").reason.startswith("its members have no weights")
     assert "further" in load_start(study.folder)
+    for of_run in study.folder.glob("*/seed_*/checkpoints"):
+        shutil.rmtree(of_run)
+    (study.folder / "weights.json").unlink()
+    _, again = conclude(study, "tests")
+    assert again is not None
+    assert not (study.folder / "weights.json").exists()
+    run_study(study, "tests")
+    assert not (study.folder / "verdicts.json").exists(), "a judgement is of the result beside it"
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,20 @@ def test_names_are_told_apart():
         zoo_config.Config(methods=("single",))
 
 
+def test_a_pool_that_gives_no_scale_is_refused_before_it_is_trained():
+    with pytest.raises(ConfigError, match=r"pool_size must be at least 5.*; got 4"):
+        zoo_config.Config(pool_size=4)
+
+
+def test_costs_are_those_of_what_is_trained():
+    own = {"methods": ("single", "copies", "batch_ensemble"), "variants": (), "rounds": 0, "members": 2}
+    configs = [zoo_config.Config(rank=rank, **own) for rank in (1, 3)]
+    first, third = (zoo.costs_of(config, zoo.make_study(config)) for config in configs)
+    assert first["single"]["parameters"] == third["single"]["parameters"]
+    per_term = sum(i + o for i, o in ((784, 64), (64, 32), (32, 16), (16, 10)))
+    assert third["batch_ensemble"]["parameters"] - first["batch_ensemble"]["parameters"] == 2 * 2 * per_term
+
+
 def test_the_zoo_of_cifar10_goes_on_in_the_folder_of_its_study(monkeypatch):
     shape = (10, 32, 32, 3)
     examples = Examples(np.zeros(shape, np.uint8), np.arange(10))

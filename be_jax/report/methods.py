@@ -1,6 +1,8 @@
 """How methods are named and drawn in a report: as `be_jax.methods` says, foreign ones by their own names."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from be_jax.methods import TABLE, Style
 from be_jax.results import DEEP_ENSEMBLE, SINGLE, RunRecord, StudyResult
@@ -14,6 +16,7 @@ __all__ = [
     "label",
     "runs_of",
     "styles",
+    "title",
 ]
 
 _BROWN, _MAGENTA, _TEAL, _OLIVE = "#8C564B", "#C71585", "#008080", "#808000"
@@ -27,8 +30,12 @@ SPARE_STYLES = tuple(
 def label(result: StudyResult, method: str) -> str:
     """The method's name in text: as the study's own `labels` have it, or the table for this configuration."""
     named: Mapping[str, str] = result.config.get("labels", {})
-    of_table = TABLE[method].label_of(result.config) if method in TABLE else method.replace("_", " ")
-    return named.get(method, of_table)
+    return named.get(method) or title(method, result.config)
+
+
+def title(method: str, options: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The method's name as the table has it for a configuration; another's own."""
+    return TABLE[method].label_of(options) if method in TABLE else method.replace("_", " ")
 
 
 def styles(methods: tuple[str, ...]) -> dict[str, Style]:

@@ -1,11 +1,10 @@
 """What endpoints, claims and numbers of a judgement are called: the one set of words of terminals and pages."""
 
-import math
 from collections.abc import Sequence
 
 from be_jax.metrics import registry
 from be_jax.report.columns import percent
-from be_jax.stats.claims import NEAR_SINGLE, STATEMENTS, TOWARDS_DEEP, Verdict
+from be_jax.stats.claims import STATEMENTS, TOWARDS_DEEP, Verdict
 from be_jax.stats.config import OOD, PARAMETERS, ROOT, Endpoint, JudgeConfig
 from be_jax.stats.controls import Control, checks_nothing
 from be_jax.stats.fieller import Interval
@@ -72,7 +71,7 @@ def headline(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
     """Where a method stands between a single model and a deep ensemble, in one sentence, or two."""
     verdict, primary = judged.verdict("C2"), judged.row(*config.primary)
     assert primary is not None
-    said, recovered = standing(name, judged, config), recovery(primary)
+    said, recovered = standing(name, verdict), recovery(primary)
     if verdict.decision == "undertrained":
         return f"{said} ({verdict.reason})."
     if verdict.reached:
@@ -82,23 +81,13 @@ def headline(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
     return f"{said}: {recovered}{_open(primary)}.{worse}"
 
 
-def standing(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
-    """Where a method stands, and by which endpoints; or that it is not known.
-
-    The order of tests may leave it at "nearer to a single model" where an interval says far more.
-    """
-    verdict = judged.verdict("C2")
+def standing(name: str, verdict: Verdict) -> str:
+    """Where a method stands, and by which endpoints; or that it is not known."""
     if verdict.decision == "undertrained":
         return f"{name} is not judged: undertrained"
     if not verdict.reached:
-        return f"Inconclusive which end {name} is nearer to"
-    words_of = verdict.words
-    rows = {end: judged.row(*end) for end in words_of.get(NEAR_SINGLE, ())}
-    below = [end for end, row in rows.items() if row and row.position.within(-math.inf, -config.margin)]
-    if below:
-        words_of[NEAR_SINGLE] = [end for end in words_of[NEAR_SINGLE] if end not in below]
-        words_of = {words: ends for words, ends in words_of.items() if ends} | {"far below a single model": below}
-    said = [f"{words} in {listed(list(map(short_title, ends)))}" for words, ends in words_of.items()]
+        return f"It is undecided which end {name} is nearer to"
+    said = [f"{words} in {listed(list(map(short_title, ends)))}" for words, ends in verdict.words.items()]
     mixed = {words in TOWARDS_DEEP for words in verdict.words} == {True, False}
     return f"{f'Mixed for {name}: it is' if mixed else f'{name} is'} {', and '.join(said)}"
 
@@ -194,9 +183,10 @@ def conditions(config: JudgeConfig) -> str:
         f"are tested in this order, each at {100 * config.level:g} %, until an interval contains 50 %; what comes "
         f"after that is shown, not claimed: {order}. Equivalent to: within {100 * config.margin:g} points of 0 % or "
         "100 %. Statements of each strength (nearer to; worse or better than; equivalent to) form a sequence of their "
-        f"own: of each, about each method, the chance of any false one is at most {100 * config.level:g} %. "
-        "This is not corrected for the number of methods. Far below a single model: an interval that lies wholly below "
-        f"−{100 * config.margin:g} % where the sequence allows only for nearer to; of that endpoint alone."
+        f"own: of each, about each method, the chance of any false one is at most {100 * config.level:g} %. This is "
+        "not corrected for the number of methods. Far below a single model: an interval wholly below "
+        f"−{100 * config.margin:g} % that the sequence of worse than does not reach; at the level of that endpoint "
+        "alone."
     )
 
 

@@ -7,7 +7,8 @@ the full level only where all endpoints before it showed a region of the same fa
 and so is the first endpoint of which a family says something false. That errors of *direction* in earlier endpoints add
 nothing to it is proved for some dependences only (Grandhi, Guo and Romano 2016); `experiments/judge_simulation.py`
 measures all false statements together. All statements about one endpoint are read off one interval, which therefore
-never disagrees with a word.
+never disagrees with a word. *Far below a single model* shares the sequence of the weakest family, lest what is far
+below both be called nearer to one of them: it is at the level of its endpoint alone.
 """
 
 import dataclasses
@@ -31,6 +32,7 @@ STATEMENTS: Mapping[ClaimName, str] = {
 TO_SINGLE, TO_DEEP = "equivalent to a single model", "equivalent to a deep ensemble"
 WORSE_THAN_SINGLE, BETTER_THAN_DEEP = "worse than a single model", "better than a deep ensemble"
 WORSE_THAN_DEEP = "worse than a deep ensemble"
+FAR_BELOW_SINGLE = "far below a single model"
 NEAR_SINGLE = "nearer to a single model than to a deep ensemble"
 NEAR_DEEP = "nearer to a deep ensemble than to a single model"
 TOWARDS_DEEP = frozenset({TO_DEEP, BETTER_THAN_DEEP, NEAR_DEEP})
@@ -113,7 +115,8 @@ def families(claim: ClaimName, margin: float) -> Families:
             return apart, (to_deep,)
         case "C2":
             outside = (Region(WORSE_THAN_SINGLE, -1, low, 0.0), Region(BETTER_THAN_DEEP, -1, 1.0, high))
-            nearer = (Region(NEAR_SINGLE, 1, low, middle), Region(NEAR_DEEP, -1, middle, high))
+            below = Region(FAR_BELOW_SINGLE, -1, low, -margin)
+            nearer = (below, Region(NEAR_SINGLE, 1, low, middle), Region(NEAR_DEEP, -1, middle, high))
             return (Region(TO_SINGLE, 1, -margin, margin), to_deep), outside, nearer
         case _:
             identical = Region(IDENTICAL, 1, low, margin)

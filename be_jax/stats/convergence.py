@@ -60,7 +60,7 @@ class Convergence:
             )
         if not self.rise <= MAX_RISE:
             reasons.append(
-                f"still came down by {100 * self.rise:.1f} % in the last tenth of the epochs, more than "
+                f"they still came down by {100 * self.rise:.1f} % in the last tenth of the epochs, more than "
                 f"{100 * MAX_RISE:.0f} %"
             )
         return " and ".join(reasons)

@@ -131,7 +131,7 @@ def collect(
         of(COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
         controls.positive(networks, size, primary) if pooled else None,
         weights_of(weights, list(methods), runs, pooled),
-        at_start or (start_in(folder) if folder else {}),
+        at_start or (_at_start(folder) if folder else {}),
         curve,
         not_trained(result) | named,
         copies_apart=copies_apart(result),
@@ -146,13 +146,19 @@ def members_of(result: StudyResult) -> int:
     return int(result.config["members"])
 
 
-def start_in(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
-    """What the study measured before training; empty where it did not."""
-    path = folder / "start.json"
-    if not path.exists():
-        return {}
-    record = json.loads(path.read_text())
-    return {name: {tuple(place.split(" ")): v for place, v in of.items()} for name, of in record.items()}  # type: ignore[misc]
+START = "start.json"
+"""The file of what a study measured before training."""
+
+
+def load_start(folder: Path) -> dict[str, dict[str, float]]:
+    """`{method: {"<set> <metric>": value}}` of what the study measured before training; empty where it did not."""
+    path = folder / START
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _at_start(folder: Path) -> dict[str, dict[tuple[str, str], float]]:
+    start = load_start(folder)
+    return {name: {tuple(place.split(" ")): v for place, v in of.items()} for name, of in start.items()}  # type: ignore[misc]
 
 
 def of_folder(folder: Path, method: str, seeds: Sequence[int], sets: Collection[str] | None = None) -> Sample:

@@ -15,9 +15,9 @@ from be_jax.files import write_atomically
 from be_jax.keys import Purpose, key_for
 from be_jax.stats import score_run
 from be_jax.stats.config import FUNCTIONS, ROOT, Endpoint
+from be_jax.stats.study import START
 from be_jax.study.study import Study
 
-FILE = "start.json"
 SEEDS = 3
 
 
@@ -61,12 +61,6 @@ def _value(runs: Sequence[Mapping[tuple[str, str], Any]], endpoint: Endpoint) ->
     return value if base == endpoint.metric else math.sqrt(max(value, 0.0))
 
 
-def load_start(folder: Path) -> dict[str, dict[str, float]]:
-    """What `save_start` wrote; nothing where there is none."""
-    path = folder / FILE
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
 def save_start(scores: Mapping[str, Mapping[str, float]], folder: Path) -> None:
     """Writes `start.json`, which a judgement of the folder reads."""
-    write_atomically(folder / FILE, json.dumps(scores, indent=1) + "\n")
+    write_atomically(folder / START, json.dumps(scores, indent=1) + "\n")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from be_jax.cost import Seconds
-from be_jax.methods import TABLE
+from be_jax.report.methods import title
 from be_jax.report.table import Cell, Column, Table
 from experiments.cost.measure import Costs, Program, Settings
 from experiments.cost.result import SINGLE, Result
@@ -109,7 +109,7 @@ def tables(result: Result, *, compact: bool = False) -> list[Table]:
             shown = [*([SINGLE] if single else []), *others[start : start + size]]
             columns = tuple(
                 Column(
-                    _title(method),
+                    title(method),
                     tuple(Cell(_cell(row, of_methods[method], single, compact)) for row in rows),
                 )
                 for method in shown
@@ -117,11 +117,6 @@ def tables(result: Result, *, compact: bool = False) -> list[Table]:
             note = _note(result, network, dtype) if start + size >= len(others) else ""
             made.append(Table(f"{network}, {dtype}", tuple(row.title for row in rows), columns, note))
     return made
-
-
-def _title(method: str) -> str:
-    """As other pages call it."""
-    return TABLE[method].label_of({}) if method in TABLE else method.replace("_", " ")
 
 
 def _cell(row: Row, costs: Costs, single: Costs | None, compact: bool) -> str:

@@ -108,7 +108,7 @@ def bars_note(result: StudyResult) -> str:
 def legend_above(figure: Figure, axes: Axes) -> None:
     """One legend for all panels, taken from one of them, in as many lines as it needs; those beyond two add height."""
     handles, labels = axes.get_legend_handles_labels()
-    widest = MARK + CHARACTER * max(map(len, labels))
+    widest = MARK + CHARACTER * max(map(len, labels), default=0)
     columns = max(1, min(len(labels), LEGEND_COLUMNS, int(figure.get_figwidth() / widest)))
     figure.set_figheight(figure.get_figheight() + LEGEND_LINE * max(0, math.ceil(len(labels) / columns) - 2))
     figure.legend(handles, labels, loc="outside upper center", ncols=columns, fontsize=FONT_SIZE, frameon=False)
