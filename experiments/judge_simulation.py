@@ -29,6 +29,7 @@ from be_jax.results import StudyResult
 from be_jax.stats import JudgeConfig, Row, ratio
 from be_jax.stats.claims import (
     BETTER_THAN_DEEP,
+    FAR_BELOW_SINGLE,
     NEAR_DEEP,
     NEAR_SINGLE,
     TO_DEEP,
@@ -45,7 +46,7 @@ from be_jax.stats.study import collect, members_of
 from be_jax.study import provenance
 
 RESULTS = Path(__file__).parent / "results"
-POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
+POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0, -0.25)
 CLAIMS = ("C1", "C2")
 
 
@@ -80,14 +81,14 @@ def components_of(name: str) -> Components:
         raise ValueError(f"{name} has no single networks or no deep ensembles")
     names = [method for method in runs if method not in ("single", "deep_ensemble", "copies", "single_wide")]
     methods = {method: of_results(result, method, seeds_factor(method)) for method in names}
-    config = JudgeConfig() if references[0].has(*JudgeConfig().primary) else JudgeConfig().raw()
+    config = JudgeConfig().as_measured(references[0].has)
     return measure(name, *references, methods, config.quality, members_of(result))
 
 
 def measured(folder: Path) -> Components:
     """Of a study's predictions, test examples included."""
     samples, result = collect(folder)
-    config = JudgeConfig() if samples.single.has(*JudgeConfig().primary) else JudgeConfig().raw()
+    config = JudgeConfig().as_measured(samples.single.has)
     methods = {name: sample for name, sample in samples.methods.items() if name not in samples.references}
     return measure(folder.name, samples.single, samples.deep_ensemble, methods, config.quality, members_of(result))
 
@@ -160,7 +161,8 @@ def simulate(
 
 def _power(primary: Mapping[str, float], position: str) -> float:
     """How often the primary endpoint is shown to be on the right side of the middle, by whatever words."""
-    right = (TO_SINGLE, NEAR_SINGLE, WORSE_THAN_SINGLE) if position == "0.0" else (TO_DEEP, NEAR_DEEP, BETTER_THAN_DEEP)
+    to_deep, to_single = (TO_DEEP, NEAR_DEEP, BETTER_THAN_DEEP), (TO_SINGLE, NEAR_SINGLE, WORSE_THAN_SINGLE)
+    right = (*to_single, FAR_BELOW_SINGLE) if position == "0.0" else to_deep
     return round(sum(primary.get(words, 0.0) for words in right), 3)
 
 

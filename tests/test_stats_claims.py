@@ -160,4 +160,6 @@ def test_an_endpoint_that_no_score_is_is_refused():
 
 
 def test_raw_scores_take_the_place_of_scaled_ones():
-    assert [str(e) for e in JudgeConfig().raw().quality[:2]] == ["test nll", "shift nll"]
+    raw = JudgeConfig().as_measured(lambda set_name, metric: not metric.endswith("_scaled"))
+    assert [str(e) for e in raw.quality[:2]] == ["test nll", "shift nll"]
+    assert JudgeConfig().as_measured(lambda set_name, metric: True) == JudgeConfig()

@@ -25,8 +25,7 @@ def judged(
     control = None
     if references.pool:
         single, deep_ensemble = curve[1], curve[size]
-        primary = config if single.has(*config.primary) else config.raw()
-        control = positive(networks, size, primary, task.score_run)
+        control = positive(networks, size, config.as_measured(single.has), task.score_run)
     else:
         single, deep_ensemble = (
             of_seeds([task.score_run(run) for run in group], factor)

@@ -46,8 +46,7 @@ def measure(metric: str) -> str:
 
 def short_title(endpoint: Endpoint) -> str:
     """As in a sentence: such as "scaled test NLL"."""
-    metric = endpoint.metric.removesuffix("_scaled")
-    return ("scaled " if metric != endpoint.metric else "") + endpoint_title(endpoint._replace(metric=metric))
+    return ("scaled " if endpoint.raw != endpoint else "") + endpoint_title(endpoint.raw)
 
 
 def endpoint_title(endpoint: Endpoint) -> str:

@@ -1,11 +1,13 @@
 """What is judged, in which order, and how strictly: stated before, printed with every verdict."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 from be_jax.config import check
 from be_jax.metrics import registry
 from be_jax.scores import OOD
+from be_jax.scores.examples import SCALED
 
 PARAMETERS = "parameters"
 """The set of scores of weights."""
@@ -26,6 +28,11 @@ class Endpoint(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.set_name} {self.metric}"
+
+    @property
+    def raw(self) -> "Endpoint":
+        """The same score of predictions whose temperature was left alone."""
+        return self._replace(metric=self.metric.removesuffix(SCALED))
 
 
 QUALITY = (
@@ -90,7 +97,10 @@ class JudgeConfig:
         """The endpoint that is tested first."""
         return self.quality[0]
 
-    def raw(self) -> "JudgeConfig":
-        """The same for predictions without a temperature: raw scores in the place of temperature-scaled ones."""
-        raw = [endpoint._replace(metric=endpoint.metric.removesuffix("_scaled")) for endpoint in self.quality]
-        return dataclasses.replace(self, quality=tuple(dict.fromkeys(raw)))
+    def as_measured(self, has: Callable[[str, str], bool]) -> "JudgeConfig":
+        """The same, or with raw scores in the place of temperature-scaled ones where `has(*primary)` is false: no
+        temperature was fitted.
+        """
+        if has(*self.primary) or self.primary == self.primary.raw:
+            return self
+        return dataclasses.replace(self, quality=tuple(dict.fromkeys(endpoint.raw for endpoint in self.quality)))

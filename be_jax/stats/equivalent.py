@@ -103,7 +103,7 @@ def networks_of(deep_ensembles: Sequence[Predictions]) -> list[dict[str, np.ndar
 
 def is_scale(endpoint: Endpoint) -> bool:
     """Whether it is one of `SCALES`, or the raw score of one."""
-    return endpoint in SCALES or endpoint._replace(metric=f"{endpoint.metric}_scaled") in SCALES
+    return any(endpoint in (scale, scale.raw) for scale in SCALES)
 
 
 def equivalents(method: Sample, curve: Mapping[int, Sample], by: Sequence[Endpoint] = SCALES) -> dict[str, Equivalent]:
@@ -113,8 +113,7 @@ def equivalents(method: Sample, curve: Mapping[int, Sample], by: Sequence[Endpoi
     def measured(endpoint: Endpoint) -> bool:
         return all(sample.has(*endpoint) for sample in samples)
 
-    raw = [each._replace(metric=each.metric.removesuffix("_scaled")) for each in by]
-    scales = [each if measured(each) else other for each, other in zip(by, raw, strict=True)]
+    scales = [each if measured(each) else each.raw for each in by]
     found = [endpoint for endpoint in dict.fromkeys(scales) if measured(endpoint)]
     return {str(endpoint): deep_ensemble_equivalent(method, curve, *endpoint) for endpoint in found}
 

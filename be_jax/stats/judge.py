@@ -90,9 +90,9 @@ def judge(
     """
     if not samples.methods:
         raise ValueError("there is no method to judge")
-    config, notes = config or JudgeConfig(), list(notes)
-    if config.primary.metric.endswith("_scaled") and not samples.single.has(*config.primary):
-        config = config.raw()
+    wanted, notes = config or JudgeConfig(), list(notes)
+    config = wanted.as_measured(samples.single.has)
+    if config != wanted:
         notes.append("No set `validation` was predicted: raw scores are judged, with no temperature.")
     for name, sample in samples.methods.items():
         _check_units(name, sample, samples.single, samples.deep_ensemble)

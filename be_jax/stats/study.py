@@ -121,15 +121,14 @@ def collect(
     curve = size_curve(networks, largest, whole, score) if len(networks) >= FEWEST_NETWORKS else {}
     single = curve[1] if pooled else of(SINGLE, "single networks")
     deep = curve[size] if pooled else of(DEEP_ENSEMBLE, "deep ensembles")
-    config = config or JudgeConfig()
-    primary = config if single.has(*config.primary) else config.raw()
+    config = (config or JudgeConfig()).as_measured(single.has)
     samples = Samples(
         methods,
         single,
         deep,
         frozenset({SINGLE_WIDE}),
         of(COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
-        controls.positive(networks, size, primary) if pooled else None,
+        controls.positive(networks, size, config) if pooled else None,
         weights_of(weights, list(methods), runs, pooled),
         at_start or (_at_start(folder) if folder else {}),
         curve,
