@@ -24,8 +24,7 @@ def draw(result: StudyResult, judgement: Judgement) -> dict[str, Figure]:
         shown: list[Interval | None] = [control.position if endpoint == str(judgement.config.primary) else None]
         for each in settings.values():
             row = each.row(*Endpoint(*endpoint.split(" ")))
-            undertrained = each.verdicts[0].decision == "undertrained"
-            shown.append(row.position if row and not undertrained and not judgement.failed else None)
+            shown.append(row.position if row and not each.undertrained and not judgement.failed else None)
         for at, position in enumerate(shown):
             if position:
                 bar(axes, at, position, *view, style, across=True)

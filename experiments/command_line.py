@@ -14,6 +14,8 @@ from be_jax.runs import RunError
 
 GOES_ON = "interrupted: the same command goes on from the last checkpoint"
 
+NOTHING_KEPT = "interrupted: nothing was saved"
+
 
 def run(main: Callable[[], None], *errors: type[Exception], interrupted: str = GOES_ON) -> None:
     """Runs `main`: what is the user's to mend ends in `error: ...` and status 1, Ctrl-C in a message and status 130.

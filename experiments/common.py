@@ -23,6 +23,12 @@ def check_chosen(name: str, values: Sequence[Any], choices: Sequence[Any]) -> No
     check(known, name, values, f"different ones of {', '.join(map(str, choices))}, at least one")
 
 
+def check_seeds(seeds: Sequence[int], pool_size: int) -> None:
+    """Raises ConfigError unless `seeds` are different ones beyond those of the pool, at least one."""
+    own = 0 < len(seeds) == len(set(seeds)) and min(seeds) >= pool_size
+    check(own, "seeds", seeds, f"different integers >= {pool_size}, at least one: those below are of the pool")
+
+
 def planned(row: Method, model: nn.Module, options: Options, train: TrainConfig, seeds: tuple[int, ...]) -> Planned:
     """A method for a study, with its ensemble of `model` and its own fields of the protocol.
 

@@ -57,6 +57,7 @@ class Config(small.Config):
         for name in ("sizes", "noises"):
             values = getattr(self, name)
             check(len(values) >= 3 and tuple(sorted(set(values))) == values, name, values, "ascending, at least three")
+        check(self.sizes[0] >= 1, "sizes", self.sizes, "integers >= 1")
         check(self.noises[0] == 0 and self.noises[-1] <= 1, "noises", self.noises, "from 0 to at most 1")
         check(0 < self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in (0, 1)")
 

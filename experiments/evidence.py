@@ -102,7 +102,7 @@ def _kept_back(judgement: Judgement, method: MethodJudgement) -> str:
         return "a control failed"
     if any(checks_nothing(control.position) for control in judgement.controls):
         return "a control checks nothing"
-    return "undertrained" if method.verdicts[0].decision == "undertrained" else ""
+    return "undertrained" if method.undertrained else ""
 
 
 def _evidence(where: str, found: Interval, shown: str, region: Region, units: int, why: str, part: str) -> Evidence:

@@ -68,7 +68,7 @@ def findings() -> str:
         return ""
     result, judgement = committed(HEADLINE)
     what = f"{_linked(TITLES[HEADLINE], HEADLINE)}, a network of {result.runs[0].parameters:,} weights"
-    said = [standing(label(result, each.name), each.verdict("C2")) for each in _told(judgement)]
+    said = [standing(label(result, each.name), each) for each in _told(judgement)]
     shown = headlines(HEADLINE) if judgement.failed else [f"{words[0].upper()}{words[1:]}." for words in said]
     heads = ["gain recovered, scaled test NLL", *(small_report.name_of(name) for name in SHOWN)]
     return f"{what}:\n\n{bulleted(shown)}\n\n{small_report.table(heads, gains())}"
@@ -102,8 +102,8 @@ def _gain(judgement: Judgement, method: str, endpoint: Endpoint) -> str:
     judged = judgement.method(method)
     if judgement.failed or judged is None:
         return "control failed" if judgement.failed else DASH
-    row, undertrained = judged.row(*endpoint), judged.verdict("C2").decision == "undertrained"
-    return "undertrained" if undertrained else percent(row.position) if row else DASH
+    row = judged.row(*endpoint)
+    return "undertrained" if judged.undertrained else percent(row.position) if row else DASH
 
 
 def costs() -> str:
@@ -155,9 +155,8 @@ def _grouped(result: StudyResult, judgement: Judgement) -> str:
     """The settings of an ablation by what is said of them by the primary endpoint."""
     groups: dict[str, list[str]] = {}
     for each in judgement.methods:
-        verdict = each.verdict("C2")
-        unsaid = "undertrained" if verdict.decision == "undertrained" else "inconclusive"
-        groups.setdefault(next(iter(verdict.words), unsaid), []).append(label(result, each.name))
+        unsaid = "undertrained" if each.undertrained else "inconclusive"
+        groups.setdefault(next(iter(each.verdict("C2").words), unsaid), []).append(label(result, each.name))
     told = "; ".join(f"**{words}**: {' / '.join(names)}" for words, names in groups.items())
     return f"By {short_title(judgement.config.primary)}, {told}."
 
@@ -166,7 +165,8 @@ def diversity(name: str) -> list[str]:
     """How far members of BatchEnsembles differ, in one sentence; none where a control failed."""
     result, judgement = committed(name)
     first = judgement.config.functions[0]
-    rows = {each.name: each.row(*first) for each in _told(judgement) if _is_subject(each.name)}
+    judged = [each for each in _told(judgement) if _is_subject(each.name) and not each.undertrained]
+    rows = {each.name: each.row(*first) for each in judged}
     shown = [
         f"{percent(row.position)} for {label(result, of)}" for of, row in rows.items() if row and row.position.pieces
     ]

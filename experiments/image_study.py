@@ -19,7 +19,7 @@ from be_jax.keys import Purpose, key_for
 from be_jax.methods import TABLE, Method, Options
 from be_jax.study import Execution, Planned, Study
 from be_jax.train import Augment, Preprocess
-from experiments.common import POOL_SEEDS_BELOW, check_chosen, planned
+from experiments.common import POOL_SEEDS_BELOW, check_chosen, check_seeds, planned
 
 NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "learning_rates", "hosts", "execution")
 """Fields that do not determine the numbers of a run; its own learning rate is recorded with it."""
@@ -88,6 +88,7 @@ class ImageStudyConfig:
         check_chosen("methods", self.methods, tuple(TABLE))
         check_chosen("severities", self.severities, range(1, 6))
         self.check_positive("members", "pool_size")
+        check_seeds(self.seeds, self.pool_size)
         init_std_fits = math.isfinite(self.init_std) and self.init_std >= 0
         check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
         check(0 <= self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in [0, 1)")

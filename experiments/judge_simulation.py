@@ -44,6 +44,7 @@ from be_jax.stats.of_results import of_results, references_of, seeds_factor, see
 from be_jax.stats.rows import NO_GAIN
 from be_jax.stats.study import collect, members_of
 from be_jax.study import provenance
+from experiments import command_line
 
 RESULTS = Path(__file__).parent / "results"
 POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0, -0.25)
@@ -199,4 +200,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main, ValueError, interrupted=command_line.NOTHING_KEPT)

@@ -12,6 +12,7 @@ at any moment: the same command goes on from there.
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -160,18 +161,31 @@ def show(nlls: dict[str, dict[float, float]]) -> None:
     print("--learning-rates", *(f"{name} {best(values):g}" for name, values in nlls.items()))
 
 
+def joined(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """With what an earlier command found of other methods, or at other rates, by the same seeds and schedule."""
+    if not before or any(before[key] != now[key] for key in ("seeds", "shorten")):
+        return dict(now)
+    was, found = before["validation_nll"], now["validation_nll"]
+    nlls = {name: was.get(name, {}) | found.get(name, {}) for name in was | found}
+    chosen = {name: best({float(rate): nll for rate, nll in of.items()}) for name, of in nlls.items()}
+    commands = dict.fromkeys(each["provenance"]["command"] for each in (before, now))
+    made = now["provenance"] | {"command": "; ".join(commands)}
+    return {**now, "validation_nll": nlls, "chosen": chosen, "provenance": made}
+
+
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     use_compilation_cache()
-    nlls = measure(config)
+    nlls, path = measure(config), config.folder / "learning_rates.json"
     record: dict[str, Any] = {
         "validation_nll": {name: {f"{rate:g}": nll for rate, nll in values.items()} for name, values in nlls.items()},
         "chosen": {name: best(values) for name, values in nlls.items()},
         "shorten": config.shorten,
-        "seeds": config.seeds,
+        "seeds": list(config.seeds),
         "provenance": provenance("experiments.learning_rates"),
     }
-    write_atomically(config.folder / "learning_rates.json", json.dumps(record, indent=1) + "\n")
+    before = json.loads(path.read_text()) if path.exists() else {}
+    write_atomically(path, json.dumps(joined(before, record), indent=1) + "\n")
     show(nlls)
 
 

@@ -29,7 +29,7 @@ from be_jax.report.judged_tables import judged_tables
 from be_jax.report.markdown import to_markdown
 from be_jax.report.methods import label
 from be_jax.report.tables import fit_tables
-from be_jax.report.words import counted
+from be_jax.report.words import counted, listed
 from be_jax.results import StudyResult
 from be_jax.stats import Judgement, Weights
 from experiments import (
@@ -49,6 +49,8 @@ from experiments import (
     zoo_report,
 )
 from experiments import findings as findings_page
+from experiments.cost.result import Result
+from experiments.cost.shown import markdown as cost_page
 from experiments.evidence import ZOOS
 from experiments.headlines import NOTES, RESULTS, TITLES, bulleted, committed, costs, diversity, findings, headlines
 
@@ -111,8 +113,10 @@ def commit(runs: Path, name: str) -> list[Path]:
     result, judgement = StudyResult.load(runs / "results.json"), Judgement.load(runs / "verdicts.json")
     _summary(result).save(RESULTS / f"{name}.json")
     judgement.save(RESULTS / f"verdicts_{name}.json")
+    of_before = RESULTS / f"weights_{name}.json"
+    of_before.unlink(missing_ok=True)
     if (runs / "weights.json").exists():
-        Weights.load(runs / "weights.json").save(RESULTS / f"weights_{name}.json")
+        Weights.load(runs / "weights.json").save(of_before)
     if name == "ablation":
         return _draw({f"{name}_{key}": figure for key, figure in ablation_report.draw(result, judgement).items()})
     drawn = [each for each in draw_figures(result, predictions_in(runs, result)) if each.name in FIGURES]
@@ -159,6 +163,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     for name, report in SAYING.items():
         if (RESULTS / f"{name}.json").exists():
             own += [(said, name) for said in report.sentences(json.loads((RESULTS / f"{name}.json").read_text()))]
+    if (RESULTS / "cost.json").exists():
+        yield RESULTS / "cost.md", cost_page(Result.load(RESULTS / "cost.json"), "cost.png")
     yield RESULTS / "findings.md", findings_page.to_markdown(own, RESULTS)
     yield RESULTS / "README.md", index(studies)
     yield README, with_part(with_part(README.read_text(), "findings", findings()), "costs", costs())
@@ -206,10 +212,16 @@ def _learning_rates(record: Mapping[str, Any]) -> str:
         return f"**{text}**" if float(rate) == record["chosen"][method] else text
 
     rows = [[small_report.name_of(method), *(shown(method, rate) for rate in rates)] for method in nlls]
+    ends = [
+        small_report.name_of(method)
+        for method, of in nlls.items()
+        if record["chosen"][method] in (min(map(float, of)), max(map(float, of)))
+    ]
+    at_end = f" At the end of what was tried, so that a rate beyond may be better: {listed(ends)}." if ends else ""
     note = (
         "Each method of the study has the rate in bold, the best of those tried. "
         f"Over {counted(len(record['seeds']), 'seed')} that the study does not use, its schedule divided by "
-        f"{record['shorten']}. "
+        f"{record['shorten']}.{at_end} "
         f"`{record['provenance']['command']}`, {record['provenance']['date']}."
     )
     heads = ["validation NLL, temperature-scaled, at a learning rate of", *rates]

@@ -75,6 +75,7 @@ class Config:
         check(self.members >= 2, "members", self.members, "an integer >= 2")
         enough = self.pool_size > self.members
         check(enough, "pool_size", self.pool_size, f"more than members={self.members}: deep ensembles are made of it")
+        common.check_seeds(self.seeds, self.pool_size)
         check(self.width > 0, "width", self.width, "a number > 0")
 
     @property
@@ -95,8 +96,8 @@ def load(config: Config, size: int | None = None) -> StudyData:
     """
     data = mnist.load_data(mnist.Config(data=config.data, data_dir=config.data_dir))
     available = len(data.train.labels)
-    size = size or available
-    check(1 <= size <= available, "sizes", size, f"at most {available}, the training images there are")
+    size = available if size is None else size
+    check(1 <= size <= available, "size", size, f"an integer >= 1, at most {available}, the training images there are")
     data = subset(data, train=size, ood=OOD)
     return dataclasses.replace(data, validation=Examples(*(array[:VALIDATION] for array in data.validation)))
 
@@ -179,11 +180,7 @@ def told(judgement: Judgement) -> dict[str, Any]:
         },
         "failed": failed,
         "units": {each.name: each.units for each in judgement.methods},
-        "undertrained": {
-            each.name: each.verdicts[0].reason
-            for each in judgement.methods
-            if each.verdicts[0].decision == "undertrained"
-        },
+        "undertrained": {each.name: each.undertrained for each in judgement.methods if each.undertrained},
         "methods": {} if failed else {each.name: rows_of(each) for each in judgement.methods},
     }
     return as_json(kept)  # type: ignore[no-any-return]

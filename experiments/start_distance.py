@@ -64,7 +64,7 @@ def _of_ablation(folder: Path) -> Iterable[Point]:
     judgement = Judgement.load(path) if path.exists() else None
     for each in judgement.methods if judgement and not judgement.failed else ():
         row = each.row(*ENDPOINT)
-        if each.name in COSINES and row and row.position.pieces and each.verdicts[0].decision != "undertrained":
+        if each.name in COSINES and row and row.position.pieces and not each.undertrained:
             yield Point("ablation", each.name, 1 - COSINES[each.name], squared(row.position))
 
 

@@ -90,7 +90,6 @@ def _datasets() -> Any:
 
 
 CLASSIFICATION = ("breast_cancer", "wine", "digits")
-REGRESSION = ("diabetes", "friedman1")
 LOADERS = {name: _shipped(name) for name in (*CLASSIFICATION, "diabetes")} | {"friedman1": _friedman}
 
 

@@ -4,7 +4,7 @@
     python -m experiments.weights runs/cifar10_cpu --data-dir ~/tensorflow_datasets
 
 Reads the weights that the runs kept from their checkpoints, trains nothing, and ends with a table and `weights.json` in
-the folder of the study, which `experiments.judge` reads. Members are compared in pairs, as plain networks with the
+the folder of the study, which `be_jax.judge` reads. Members are compared in pairs, as plain networks with the
 kernels that they use in effect: kernels by layer (cosine, relative distance), what layers compute by linear CKA, and
 two members by the barrier on the line between them. All of it is measured twice, as they are and after matching hidden
 units, for units in another order are no difference. Deep ensembles from a pool of networks are measured by all pairs of

@@ -10,7 +10,7 @@ from matplotlib.markers import CARETLEFT, CARETRIGHT
 
 from be_jax.methods import TABLE, Style
 from be_jax.report.figures.illustration import FONT_SIZE, WIDTH, legend_above, new_figure, tidy
-from experiments.zoo_worth import COSTS, ENDPOINTS, Cost, relative, worth
+from experiments.zoo_worth import COSTS, ENDPOINTS, Cost, paid, relative, worth
 
 FIGURES = ("", "_shift", "_ood")
 """What the names of the figures end with."""
@@ -44,7 +44,7 @@ def draw(record: Mapping[str, Any]) -> dict[str, Figure]:
 
 
 def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
-    costs = {title: cost for title, cost in COSTS.items() if relative(record, "single", cost) is not None}
+    costs = paid(record)
     figure = new_figure(7.4)
     panels = figure.subplots(2, 2, sharey=True)
     for axes, (title, cost) in zip(panels.flat, costs.items(), strict=False):
@@ -60,8 +60,8 @@ def _figure(record: Mapping[str, Any], endpoint: str) -> Figure:
 
 def panel(axes: Axes, record: Mapping[str, Any], endpoint: str, cost: Cost) -> None:
     """Worth against a cost, of every method and of the deep ensembles."""
-    paid = {size: relative(record, "single" if size == 1 else f"deep_ensemble_{size}", cost) for size in SIZES}
-    line = {size: x for size, x in paid.items() if x is not None}
+    prices = {size: relative(record, "single" if size == 1 else f"deep_ensemble_{size}", cost) for size in SIZES}
+    line = {size: x for size, x in prices.items() if x is not None}
     deep = TABLE["deep_ensemble"].style
     axes.plot(list(line.values()), list(line), color=deep.colour, marker=deep.marker, label="deep ensembles of 1 to 8")
     taken: list[float] = []
@@ -95,7 +95,7 @@ def _rows(record: Mapping[str, Any]) -> Figure:
     """A panel for each endpoint; methods in the order of their gain by the first, below a deep ensemble."""
     first, size, last = next(iter(ENDPOINTS)), record["config"]["members"], LARGEST_PRICE
     names = [name for name in record["equivalents"] if name != "single"]
-    names.sort(key=lambda name: _gain(record, name, first))
+    names.sort(key=lambda name: gain(record, name, first))
     figure = Figure(figsize=(WIDTH, 1.8 + ROW * len(names)), layout="constrained", facecolor="white")
     panels = figure.subplots(1, len(ENDPOINTS), sharey=True)
     for axes, (endpoint, title) in zip(panels, ENDPOINTS.items(), strict=True):
@@ -128,7 +128,8 @@ LARGEST_PRICE = 16
 """What costs more is not shown."""
 
 
-def _gain(record: Mapping[str, Any], name: str, endpoint: str) -> float:
+def gain(record: Mapping[str, Any], name: str, endpoint: str) -> float:
+    """Where a method stands by an endpoint; below all others where it was not judged."""
     found = record["methods"].get(name, {}).get(endpoint)
     return -math.inf if found is None or found["value"] is None else float(found["value"])
 
@@ -153,8 +154,8 @@ def _worth(axes: Axes, record: Mapping[str, Any], name: str, endpoint: str, row:
     if found is None:
         return
     low, high = (end if end == end else found.value for end in (found.lower, found.upper))
-    paid = max(1.0, relative(record, name, COSTS["FLOPs of a prediction"]) or 0.0)
-    colour = ABOVE if low > paid else BELOW if high < paid else OPEN
+    price = max(1.0, relative(record, name, COSTS["FLOPs of a prediction"]) or 0.0)
+    colour = ABOVE if low > price else BELOW if high < price else OPEN
     axes.plot([low, high], [row, row], color=colour, linewidth=1.0 if colour == OPEN else 1.8)
     if not found.beyond:
         filled = "white" if name in record["undertrained"] else colour

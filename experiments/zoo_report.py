@@ -8,12 +8,12 @@ from be_jax.report.columns import percent
 from be_jax.stats import Equivalent
 from experiments import sortable
 from experiments.small_report import SCALE, controls, interval, made, table
-from experiments.zoo_figures import draw, largest
-from experiments.zoo_worth import COSTS, ENDPOINTS, LATENCY, Cost, relative, worth
+from experiments.zoo_figures import draw, gain, largest
+from experiments.zoo_worth import COSTS, ENDPOINTS, LATENCY, Cost, paid, relative, worth
 
 __all__ = ["draw", "sentences", "to_html", "to_markdown"]
 
-TITLE = "Which cheap ensemble is an ensemble? Worth against cost"
+QUESTION = "Which cheap ensemble is an ensemble? Worth against cost"
 
 EXPLAINED = {
     "tabm": "TabM's start: one random r, the first layer's, and ones elsewhere.",
@@ -50,8 +50,13 @@ def of_costs(record: Mapping[str, Any]) -> str:
     """What a reader must know of the figures over costs."""
     batch = record["config"]["train"]["batch_size"]
     timed = ""
-    if relative(record, "single", LATENCY) is not None:
-        timed = " Latency is of this machine, and of a small network mostly the start of a program."
+    if LATENCY in paid(record).values():
+        timed = " Latency is of this machine."
+    elif LATENCY(record["costs"]["single"]):
+        timed = (
+            " So small a network takes less than half a millisecond for one example, most of it the start of a "
+            "program: latencies are told [of larger ones](cost.md)."
+        )
     return (
         "Up is better, left is cheaper; above the green line a method is worth more than the deep ensemble that costs "
         "as much. Methods of one cost stand side by side. FLOPs are XLA's count for a GPU, of the study's network, "
@@ -84,15 +89,34 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
 
 def _above(record: Mapping[str, Any], worths: Mapping[str, Equivalent], cost: Cost) -> list[str]:
     """A deep ensemble of n networks costs n times one: methods whose whole interval is above what they cost."""
-    paid = {name: relative(record, name, cost) or math.inf for name in worths}
-    return [f"{record['labels'][name]} ({found})" for name, found in worths.items() if found.lower > max(1, paid[name])]
+    prices = {name: relative(record, name, cost) or math.inf for name in worths}
+    return [
+        f"{record['labels'][name]} ({found})" for name, found in worths.items() if found.lower > max(1, prices[name])
+    ]
 
 
-HEADS = (
-    *("method", *(f"worth by {title}" for title in ENDPOINTS.values())),
-    *("gain, scaled test NLL", "gain, scaled shift NLL"),
-    *(*COSTS, "undertrained"),
-)
+CALLED = {
+    "embedded_mnist": "4,000 images of MNIST",
+    "mnist": "all of MNIST",
+    "cifar10": "CIFAR-10",
+    "mlp": "MLP",
+    "lenet": "LeNet",
+    "resnet8_half": "ResNet-8 of half width",
+}
+"""Data and networks in a title."""
+
+
+def title(record: Mapping[str, Any]) -> str:
+    """With the data and the network that it is of."""
+    data = record["data"].partition(" (")[0]
+    network = record["config"].get("model") or record["config"]["network"]
+    return f"{QUESTION}: {CALLED.get(data, data)}, {CALLED.get(network, network)}"
+
+
+def heads(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of the table."""
+    worths = (f"worth by {title}" for title in ENDPOINTS.values())
+    return "method", *worths, "gain, scaled test NLL", "gain, scaled shift NLL", *paid(record), "undertrained"
 
 
 TAKE_PART = """A file `my_module.py` where you start Python, with what makes an ensemble of any model:
@@ -118,16 +142,16 @@ trains it beside all others, or alone where they are trained already, and leaves
 
 def to_html(record: Mapping[str, Any]) -> str:
     """The table alone, to be sorted."""
-    return sortable.page(TITLE, words_of(record).replace("**", ""), HEADS, list(_rows(record)))
+    return sortable.page(title(record), words_of(record).replace("**", ""), heads(record), list(_rows(record)))
 
 
 def to_markdown(record: Mapping[str, Any]) -> str:
     """The figures with their words, and a table with a row for each method, the best first."""
     said = "\n".join(f"- {sentence}" for sentence in sentences(record))
     name = record["experiment"]
-    parts = [f"# {TITLE}", *([said] if said else []), f"![worth and price]({name}_rows.png)", words_of(record)]
+    parts = [f"# {title(record)}", *([said] if said else []), f"![worth and price]({name}_rows.png)", words_of(record)]
     parts += [f"Controls: {controls(record)}."]
-    parts += [table(HEADS, list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
+    parts += [table(heads(record), list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
     parts += ["## Against every cost", of_costs(record), f"![by scaled test NLL]({name}.png)"]
     parts += [f"![under shift]({name}_shift.png)", f"![by OOD AUROC]({name}_ood.png)"]
     parts += ["## A method of yours beside these", TAKE_PART, "## How this was made", made(record)]
@@ -135,15 +159,17 @@ def to_markdown(record: Mapping[str, Any]) -> str:
 
 
 def _rows(record: Mapping[str, Any]) -> Iterable[list[str]]:
-    def value(name: str) -> float:
-        found = worth(record, name, next(iter(ENDPOINTS)))
-        return -found.value if found else 0.0
+    first = next(iter(ENDPOINTS))
 
-    for name in sorted(record["equivalents"], key=value):
+    def order(name: str) -> tuple[float, float]:
+        found = worth(record, name, first)
+        return found.value if found else 0.0, gain(record, name, first)
+
+    for name in sorted(record["equivalents"], key=order, reverse=True):
         shown = [worth(record, name, endpoint) for endpoint in ENDPOINTS]
         rows = record["methods"].get(name, {})
         gains = [percent(interval(rows.get(endpoint))) for endpoint in ("test nll_scaled", "shift nll_scaled")]
-        paid = [relative(record, name, cost) for cost in COSTS.values()]
-        costs = ["–" if x is None else f"{x:.2f}" for x in paid]
+        prices = [relative(record, name, cost) for cost in paid(record).values()]
+        costs = ["–" if x is None else f"{x:.2f}" for x in prices]
         worths = [str(each) if each else "–" for each in shown]
         yield [record["labels"][name], *worths, *gains, *costs, "yes" if name in record["undertrained"] else ""]

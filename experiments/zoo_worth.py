@@ -23,6 +23,18 @@ COSTS: Mapping[str, Cost] = {
 }
 """What is paid, of what `experiments.cost` measured; None where nothing was timed."""
 
+SHORTEST = 5e-4
+"""Seconds of a single network below which latencies are those of starting a program: XLA runs one so short inline, in
+0.01 ms, or hands it to a thread, in 0.05 ms, from one call to the next.
+"""
+
+
+def paid(record: Mapping[str, Any]) -> dict[str, Cost]:
+    """Of `COSTS` those that the record has, latency if there is something to be told by it."""
+    single = record["costs"]["single"]
+    short = (LATENCY(single) or 0.0) < SHORTEST
+    return {title: cost for title, cost in COSTS.items() if not (short if cost is LATENCY else cost(single) is None)}
+
 
 def relative(record: Mapping[str, Any], name: str, cost: Cost) -> float | None:
     """A method's cost as a multiple of a single network's."""

@@ -57,6 +57,21 @@ def test_the_mean_over_runs_is_taken(monkeypatch, tmp_path):
     assert list(nlls["single"].values()) == [1.5] * 3
 
 
+def test_what_was_found_before_of_other_methods_and_rates_stays():
+    def record(command, seeds=(999,), **nlls):
+        chosen = {name: float(min(of, key=of.get)) for name, of in nlls.items()}
+        made = {"validation_nll": nlls, "chosen": chosen, "shorten": 3, "provenance": {"command": command}}
+        return made | {"seeds": list(seeds)}
+
+    before = record("one", single={"0.1": 2.0, "0.2": 3.0}, packed={"0.1": 1.0})
+    found = learning_rates.joined(before, record("two", single={"0.05": 1.0, "0.2": 2.5}))
+    assert found["validation_nll"] == {"single": {"0.1": 2.0, "0.2": 2.5, "0.05": 1.0}, "packed": {"0.1": 1.0}}
+    assert found["chosen"] == {"single": 0.05, "packed": 0.1}
+    assert found["provenance"]["command"] == "one; two"
+    other = record("three", seeds=(998,), packed={"0.1": 5.0})
+    assert learning_rates.joined(before, other) == other
+
+
 def test_a_rate_that_is_far_too_large_is_not_chosen(data, tmp_path):
     nlls = measure(Config("smoke", out=tmp_path, methods=("single",), rates=(1e-3, 1e-2, 1e6), shorten=1))
     assert best(nlls["single"]) < 1
@@ -102,13 +117,6 @@ def test_methods_of_the_zoo_may_have_one_and_be_given_one():
     assert mnist.build_method(config, config.rows["tabm"]).train.learning_rate == 0.003
     with pytest.raises(SystemExit):
         mnist.parse(rates)
-
-
-def test_a_method_of_mnist_may_have_a_rate_of_its_own_too():
-    config = mnist.parse(["--learning-rates", "batch_ensemble", "0.003"])
-    rates = {name: mnist.build_method(config, methods.find(name)).train.learning_rate for name in config.methods}
-    assert rates.pop("batch_ensemble") == 0.003
-    assert set(rates.values()) == {config.train.learning_rate}
 
 
 def test_a_method_has_the_study_s_rate_unless_it_has_one_of_its_own():

@@ -82,27 +82,37 @@ def test_committed_studies_have_components(name):
 
 
 @pytest.mark.parametrize(
-    ("interval", "position", "false"),
+    ("interval", "position", "false", "without_a_gain"),
     [
-        ((-0.1, 0.1), 0.0, set()),
-        ((-0.1, 0.1), 0.25, {"C2 equivalent"}),
-        ((-0.1, 0.1), 0.5, {"C2 equivalent"}),
-        ((-0.1, 0.4), 0.25, set()),
-        ((-0.1, 0.4), 0.5, {"C2 nearer"}),
-        ((-0.9, -0.4), 0.0, {"C2 outside"}),
-        ((-0.9, -0.4), 1.0, {"C1 apart", "C2 outside"}),
-        ((0.1, 0.9), 1.0, {"C1 apart"}),
-        ((0.1, 1.9), 0.0, set()),
+        ((-0.1, 0.1), 0.0, set(), {"C1 apart", "C2 equivalent"}),
+        ((-0.1, 0.1), 0.25, {"C2 equivalent"}, {"C1 apart", "C2 equivalent"}),
+        ((-0.1, 0.1), 0.5, {"C2 equivalent"}, {"C1 apart", "C2 equivalent"}),
+        ((-0.1, 0.4), 0.25, set(), {"C1 apart", "C2 nearer"}),
+        ((-0.1, 0.4), 0.5, {"C2 nearer"}, {"C1 apart", "C2 nearer"}),
+        ((-0.9, -0.4), 0.0, {"C2 outside"}, {"C1 apart", "C2 outside"}),
+        ((-0.9, -0.4), 1.0, {"C1 apart", "C2 outside"}, {"C1 apart", "C2 outside"}),
+        ((0.1, 0.9), 1.0, {"C1 apart"}, {"C1 apart"}),
+        ((0.1, 1.9), 0.0, set(), set()),
     ],
 )
-def test_what_is_false(interval, position, false):
+def test_what_is_false(interval, position, false, without_a_gain):
     row = Row(ENDPOINTS[0], Interval(sum(interval) / 2, (interval,)))
-    for gain, expected in ((1.0, false), (-1.0, {f for f in ("C1 apart", "C2 equivalent") if false})):
+    for gain, expected in ((1.0, false), (-1.0, without_a_gain)):
         found = set()
         for claim in ("C1", "C2"):
             verdict = judge_claim(claim, [row], JudgeConfig())
             found |= false_statements(verdict, position, np.array([gain]), JudgeConfig().margin)
-        assert found == expected or (gain < 0 and bool(found) >= bool(expected))
+        assert found == expected
+
+
+def test_far_below_is_false_of_what_is_not():
+    """The sequence of "worse than" ends with the first endpoint, so that the second is told by the weakest family."""
+    equivalent = Row(ENDPOINTS[0], Interval(0.0, ((-0.1, 0.1),)))
+    far_below = Row(ENDPOINTS[1], Interval(-1.0, ((-1.5, -0.5),)))
+    verdict = judge_claim("C2", [equivalent, far_below], JudgeConfig())
+    assert [each.words for each in verdict.stated] == ["equivalent to a single model", "far below a single model"]
+    for position, false in ((-0.24, {"C2 nearer"}), (-0.26, {"C2 equivalent"})):
+        assert false_statements(verdict, position, np.ones(2), JudgeConfig().margin) == false
 
 
 @pytest.mark.parametrize("examples", [True, False])

@@ -14,7 +14,7 @@ from be_jax import methods
 from be_jax.config import ConfigError, TrainConfig
 from be_jax.data import Examples, StudyData
 from be_jax.run import conclude
-from experiments import cifar10, cifar10_config, small, zoo, zoo_config, zoo_figures, zoo_report
+from experiments import cifar10, cifar10_config, small, zoo, zoo_config, zoo_figures, zoo_report, zoo_worth
 from experiments.zoo_methods import VARIANTS
 
 pytestmark = pytest.mark.slow
@@ -102,7 +102,7 @@ def test_methods_above_the_line_are_named(record):
 def test_the_table_to_sort_has_the_same_rows(record):
     source = zoo_report.to_html(record | {"failed": ""})
     assert source.count("<tr>") == 1 + 5
-    assert source.count("<th>") == len(zoo_report.HEADS)
+    assert source.count("<th>") == len(zoo_report.heads(record))
     assert "<td>a pair of 2</td>" in source
 
 
@@ -121,18 +121,40 @@ def test_a_failed_control_leaves_no_worth(record):
 
 
 def test_the_figure_has_the_line_and_every_method(record):
-    figures = zoo_report.draw(record | {"failed": "", "undertrained": {"pair": "why"}})
-    panels = figures["zoo"].axes
+    timed = json.loads(json.dumps(record | {"failed": "", "undertrained": {"pair": "why"}}))
+    for cost in timed["costs"].values():
+        cost["latency"]["median"] += zoo_worth.SHORTEST
+    panels = zoo_report.draw(timed)["zoo"].axes
     assert len(panels) == 4
     for axes in panels:
         line, *marks = [each for each in axes.lines if each.get_label()[0] != "_"]
         assert list(line.get_ydata()) == [1, 2, 4, 8]
         hollow = {each.get_label(): to_hex(each.get_markerfacecolor()) == "#ffffff" for each in marks}
         assert hollow == {record["labels"][name]: name == "pair" for name in record["equivalents"]}
-    untimed = json.loads(json.dumps(record))
+    assert zoo_report.heads(timed)[-2:] == ("latency of one example", "undertrained")
+
+
+def test_latency_is_not_told_where_it_is_that_of_starting_a_program(record):
+    short, untimed = json.loads(json.dumps(record)), json.loads(json.dumps(record))
+    short["costs"]["single"]["latency"]["median"] = 0.9 * zoo_worth.SHORTEST
     for cost in untimed["costs"].values():
         cost["latency"] = None
-    assert [bool(axes.lines) for axes in zoo_report.draw(untimed)["zoo"].axes] == [True] * 3 + [False]
+    for told, words in ((short, "the start of a program"), (untimed, "")):
+        assert [bool(axes.lines) for axes in zoo_report.draw(told)["zoo"].axes] == [True] * 3 + [False]
+        assert "latency of one example" not in zoo_report.heads(told)
+        assert ("start of a program" in zoo_report.of_costs(told)) == bool(words)
+
+
+def test_methods_that_are_all_worse_than_one_network_stand_in_the_order_of_their_gains(record):
+    told = json.loads(json.dumps(record | {"failed": ""}))
+    gains = {"pair": -0.5, "mc_dropout": -0.1, "adapted": -0.9}
+    for name, gain in gains.items():
+        told["equivalents"][name]["test nll_scaled"] |= {"value": 1.0, "lower": 1.0, "upper": 1.0, "beyond": "<"}
+        told["methods"][name]["test nll_scaled"]["value"] = gain
+    labels = [row[0] for row in zoo_report._rows(told)]
+    assert [label for label in labels if label in {told["labels"][name] for name in gains}] == [
+        told["labels"][name] for name in sorted(gains, key=gains.get, reverse=True)
+    ]
 
 
 def test_a_row_is_blue_where_its_worth_is_above_its_operations(record):

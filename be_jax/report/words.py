@@ -68,11 +68,11 @@ def table_title(endpoint: Endpoint) -> str:
 
 def headline(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
     """Where a method stands between a single model and a deep ensemble, in one sentence, or two."""
-    verdict, primary = judged.verdict("C2"), judged.row(*config.primary)
+    verdict, primary = _telling(judged), judged.row(*config.primary)
     assert primary is not None
-    said, recovered = standing(name, verdict), recovery(primary)
-    if verdict.decision == "undertrained":
-        return f"{said} ({verdict.reason})."
+    said, recovered = standing(name, judged), recovery(primary)
+    if judged.undertrained:
+        return f"{said} ({judged.undertrained})."
     if verdict.reached:
         return f"{said} ({how_far(judged, verdict)}): {recovered}."
     apart = judged.verdict("C1")
@@ -80,15 +80,22 @@ def headline(name: str, judged: MethodJudgement, config: JudgeConfig) -> str:
     return f"{said}: {recovered}{_open(primary)}.{worse}"
 
 
-def standing(name: str, verdict: Verdict) -> str:
+def standing(name: str, judged: MethodJudgement) -> str:
     """Where a method stands, and by which endpoints; or that it is not known."""
-    if verdict.decision == "undertrained":
+    if judged.undertrained:
         return f"{name} is not judged: undertrained"
+    verdict = _telling(judged)
     if not verdict.reached:
         return f"It is undecided which end {name} is nearer to"
     said = [f"{words} in {listed(list(map(short_title, ends)))}" for words, ends in verdict.words.items()]
     mixed = {words in TOWARDS_DEEP for words in verdict.words} == {True, False}
     return f"{f'Mixed for {name}: it is' if mixed else f'{name} is'} {', and '.join(said)}"
+
+
+def _telling(judged: MethodJudgement) -> Verdict:
+    """C2; or C1, where that says more: better than a deep ensemble by some endpoints, and worse by others."""
+    apart, tracks = judged.verdict("C1"), judged.verdict("C2")
+    return apart if apart.decision == "mixed" and apart.reached > tracks.reached else tracks
 
 
 def recovery(row: Row) -> str:

@@ -47,6 +47,12 @@ class MethodJudgement:
         """The verdict on a claim."""
         return next(verdict for verdict in self.verdicts if verdict.claim == claim)
 
+    @property
+    def undertrained(self) -> str:
+        """Why it is not judged, where it was not trained to the end; otherwise empty."""
+        first = self.verdicts[0]
+        return first.reason if first.decision == "undertrained" else ""
+
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:

@@ -25,6 +25,7 @@ from be_jax import batch_ensemble, models
 from be_jax.files import write_atomically
 from be_jax.nn import conv
 from be_jax.study import provenance
+from experiments import command_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main, interrupted=command_line.NOTHING_KEPT)

@@ -32,14 +32,14 @@ import tyro
 from rich import print as say
 
 from be_jax import batch_ensemble, single
-from be_jax.config import ConfigError, check
+from be_jax.config import check
 from be_jax.cost import matmul_rate
 from be_jax.data import crop_and_flip
 from be_jax.fit import pad
 from be_jax.runs import write_atomically
 from be_jax.study import provenance
 from be_jax.train import make_trainer
-from experiments import cifar10
+from experiments import cifar10, command_line
 from experiments.bench.device_size import Size, size_of
 from experiments.cifar10_config import PUBLISHED
 from experiments.common import check_chosen
@@ -270,7 +270,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, OSError) as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, interrupted=command_line.NOTHING_KEPT)

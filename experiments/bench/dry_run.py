@@ -15,7 +15,6 @@ choose other temporaries.
 import dataclasses
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +28,7 @@ from rich.table import Table
 
 from be_jax import methods
 from be_jax.batches import epoch_order
-from be_jax.config import ConfigError, check
+from be_jax.config import check
 from be_jax.cost import compiled, count
 from be_jax.data import crop_and_flip
 from be_jax.ensemble import Variables
@@ -39,7 +38,7 @@ from be_jax.keys import Purpose, key_for
 from be_jax.steps import count_parameters
 from be_jax.study import Planned, provenance
 from be_jax.train import Trainer, make_trainer
-from experiments import cifar10
+from experiments import cifar10, command_line
 
 TRAIN_AND_VALIDATION = 50_000
 PLATFORMS = ("cuda", "tpu")
@@ -234,7 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, FloatingPointError, OSError) as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, FloatingPointError, interrupted=command_line.NOTHING_KEPT)

@@ -28,6 +28,7 @@ from be_jax.fit import pad
 from be_jax.parallel import DATA_AXIS, replicate
 from be_jax.study import environment
 from be_jax.train import make_trainer
+from experiments import command_line
 from experiments.bench.peer import Peer
 from experiments.mnist import preprocess
 
@@ -108,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main, interrupted=command_line.NOTHING_KEPT)

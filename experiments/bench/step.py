@@ -29,6 +29,7 @@ from be_jax.cost import count, matmul_rate, timed
 from be_jax.files import write_atomically
 from be_jax.study import environment
 from be_jax.train import make_trainer
+from experiments import command_line
 from experiments.bench.peer import Peer
 
 MEMBERS, IMAGES, STEPS = 4, 32, 2
@@ -134,4 +135,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main, interrupted=command_line.NOTHING_KEPT)

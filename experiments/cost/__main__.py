@@ -13,7 +13,6 @@ file, a page and a figure beside it.
 """
 
 import dataclasses
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,12 +21,13 @@ import rich
 import tyro
 from rich.console import Console
 
-from be_jax.config import ConfigError, check
+from be_jax.config import check
 from be_jax.cost import matmul_rate
 from be_jax.files import replacing, write_atomically
 from be_jax.report.terminal import fitted
 from be_jax.study import provenance
 from be_jax.study.progress import progress_bars
+from experiments import command_line
 from experiments.common import check_chosen
 from experiments.cost.figure import draw
 from experiments.cost.measure import Settings, costs
@@ -134,12 +134,13 @@ def show(result: Result, out: Path | None, console: Console | None = None) -> No
     if out is None:
         return
     result.save(out)
-    write_atomically(out.with_suffix(".md"), markdown(result))
-    written = [out, out.with_suffix(".md")]
-    if any(costs.method == SINGLE for costs in result.costs):
-        with replacing(out.with_suffix(".png")) as file:
+    page, figure = out.with_suffix(".md"), out.with_suffix(".png")
+    drawn = any(costs.method == SINGLE for costs in result.costs)
+    write_atomically(page, markdown(result, figure.name if drawn else ""))
+    if drawn:
+        with replacing(figure) as file:
             draw(result).savefig(file, dpi=110)
-        written.append(out.with_suffix(".png"))
+    written = [out, page, *([figure] if drawn else [])]
     console.print("\nwritten: " + ", ".join(map(str, written)))
 
 
@@ -153,7 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ConfigError, OSError) as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, interrupted=command_line.NOTHING_KEPT)

@@ -147,8 +147,8 @@ def _spread(costs: Costs) -> float | None:
     return max((each.slowest / each.median for each in measured if each), default=None)
 
 
-def markdown(result: Result) -> str:
-    """The same tables as a page."""
+def markdown(result: Result, figure: str = "") -> str:
+    """The same tables as a page, with the figure of this name."""
     provenance = result.provenance
     lines = [
         "# What an ensemble costs",
@@ -157,9 +157,8 @@ def markdown(result: Result) -> str:
         "are XLA's count before any fusion, the same on every machine; temporaries are those of the program as "
         "compiled for this device. Share of the matmul rate: of the time, what the FLOPs would take at the rate of a "
         "large matrix product, measured in the same run. Networks have no dropout but for MC dropout and Masksembles.",
-        "",
-        "![costs](cost.png)",
     ]
+    lines += ["", f"![costs]({figure})"] if figure else []
     if not result.settings.times:
         lines += ["", "No times were measured."]
     for table in tables(result):
