@@ -10,7 +10,8 @@ and everything after it is the same code.
 | mc_dropout     | all                  |                                             | the dropout key, at prediction |
 | batch_ensemble | every kernel         | `fast`: r, s and bias of each layer         | rank-k fast weights            |
 | norm_ensemble  | all but these        | `fast`: scale and offset of normalisations  | these                          |
-| lora_ensemble  | every kernel         | `fast`: a, b and bias of each layer         | a sum of rank k                |
+| full_rank      | every kernel         | `fast`: mask and bias of each layer         | a mask of full rank            |
+| lora_ensemble  | every kernel         | `fast`: a and b of each dense layer         | a sum of rank k                |
 | last_layer     | all but these        | `fast`: the parameters of the chosen layers | the head                       |
 | masksembles    | all                  | `masks`, fixed                              | which units                    |
 | deep_ensemble  |                      | `params`, whole                             | everything                     |

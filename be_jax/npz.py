@@ -11,6 +11,9 @@ from typing import IO
 
 import numpy as np
 
+Predictions = Mapping[str, np.ndarray]
+"""Arrays by name, such as those of a run: `<set>/log_probs` `[m, n, c]`, `<set>/labels` `[n]`."""
+
 _SUFFIX = ".npy"
 _MAGIC = b"\x93NUMPY"
 _AT_ONCE = 2**22  # bytes
@@ -57,6 +60,9 @@ class Npz(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names  # without reading the array
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:

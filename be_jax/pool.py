@@ -6,10 +6,11 @@ standard error is the jackknife's, over networks (Efron and Stein 1981). For l =
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from be_jax.npz import Predictions
 from be_jax.results import PoolScore, Scores
 from be_jax.scores import score_predictions
 
@@ -19,7 +20,6 @@ MOST_SUBSETS = 40
 OF_MEMBERS = ("/log_probs", "/energy", "/max_logit", "/mean", "/variance")
 """How names of arrays end that have members along their first axis; all others are the same for every network."""
 
-Predictions = Mapping[str, np.ndarray]
 Score = Callable[[Predictions], Scores]
 PoolScores = dict[str, dict[str, PoolScore]]
 

@@ -71,17 +71,17 @@ def _concluded(
     weights: bool,
     shift_equivalents: bool,
 ) -> Judgement | None:
-    start = load_start(study.folder)
-    save_start(start | score_start(study, start), study.folder)
-    if weights:
-        _measure_weights(study, result, module)
     try:
+        start = load_start(study.folder)
+        save_start(start | score_start(study, start), study.folder)
+        if weights:
+            _measure_weights(study, result, module)
         config = Config(study.folder, judge=judge, shift_equivalents=shift_equivalents)
         return judge_folder(config, Console(), scored.score_run, module)
     except ValueError as error:
         print_tables(result)
         page = write_report(result, predictions_in(study.folder, result), study.folder / "report.html")
-        print_plain(f"\nNo judgement: {error}\nreport: {page}")
+        print_plain(f"\nNo judgement of predictions: {error}\nreport: {page}")
         return None
 
 

@@ -20,15 +20,13 @@ import numpy as np
 from be_jax.checkpoint import CheckpointFolder
 from be_jax.files import PARTIAL, checksum_of, naming, replacing, seed_folder, write_atomically
 from be_jax.identity import completed, differences, under_todays_names
-from be_jax.npz import read_npz
+from be_jax.npz import Predictions, read_npz
 from be_jax.parallel import is_first_host
 
 TRAINED_WITH = "trained_with"
 CHECKSUM = "crc32"
 _OF_PREDICTIONS = "predictions_crc32"
 _KEPT = "It was left as it was"
-
-Predictions = Mapping[str, np.ndarray]
 
 
 class RunError(RuntimeError):

@@ -9,6 +9,7 @@ ensemble, exactly.
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 
 from be_jax.stats import Sample, Statistic, of_seeds, score_run
 
@@ -81,3 +82,16 @@ def sample(predictions: list[dict], factor: str = "seeds") -> Sample:
 def _normal(random: np.random.Generator, deviation: float, shape: tuple[int, ...]) -> np.ndarray:
     """Normal numbers in float32."""
     return np.float32(deviation) * random.standard_normal(shape, np.float32)
+
+
+def p_above(statistic: Statistic) -> float:
+    """One-sided p-value of the null hypothesis that the statistic's expectation is at most 0."""
+    error, freedom = statistic.uncertainty()
+    if error == 0:
+        return 0.0 if statistic.value > 0 else 1.0
+    return float(special.stdtr(freedom, -statistic.value / error))
+
+
+def p_below(statistic: Statistic) -> float:
+    """The same of the null hypothesis that it is at least 0."""
+    return p_above(-1.0 * statistic)

@@ -258,6 +258,14 @@ def test_bad_exports(saved, tmp_path, fields, told):
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_that_no_file_holds_are_refused(tmp_path):
+    ensemble = single(nn.Sequential([nn.Dense(3, param_dtype=jnp.bfloat16)]))
+    x = jnp.ones((1, 4))
+    with pytest.raises(ValueError, match=r"is bfloat16, which \.npy files do not hold"):
+        export.save(tmp_path / "a.zip", ensemble, ensemble.init(jax.random.key(0), x), x)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_loader_needs_jax_and_numpy_alone():
     import ast
 

@@ -138,6 +138,9 @@ def test_arrays_are_read_when_they_are_asked_for(tmp_path):
     path.write_bytes(raw)
     archive = Npz(path)
     assert list(archive) == list(ARRAYS)
+    assert "test/log_probs" in archive
+    assert "z" not in archive
+    assert archive.keys() == ARRAYS.keys()
     np.testing.assert_array_equal(archive["y"], ARRAYS["y"])
     with pytest.raises(NpzError, match=r"a\.npz cannot be read as \.npz: test/log_probs: BadZipFile: Bad CRC-32"):
         archive["test/log_probs"]

@@ -207,8 +207,12 @@ def test_weights_of_another_study_are_refused(pooled, tmp_path):
     assert Weights.of_study(pooled / "weights.json", younger).scores
     weights = Weights.of_study(pooled / "weights.json", result)
     assert weights.samples("mc_dropout", SEEDS, "s", pool=range(POOL)) is None
-    with pytest.raises(ValueError, match=r"weights\.json has no batch_ensemble of seed 7: measure"):
-        weights.samples("batch_ensemble", [7], "s", pool=range(POOL))
+    assert weights.samples("batch_ensemble", [7], "s", pool=range(POOL)) is None
+    grown, _ = weights.samples("batch_ensemble", [*SEEDS, 7], "s", pool=range(POOL))
+    measured, _ = weights.samples("batch_ensemble", SEEDS, "s", pool=range(POOL))
+    assert grown.units == measured.units == len(SEEDS)
+    with pytest.raises(ValueError, match=r"weights\.json has no deep_ensemble of seed .* and 99: measure"):
+        weights.samples("batch_ensemble", SEEDS, "s", pool=[0, 99])
 
 
 def test_the_nearer_order_of_units_is_judged():

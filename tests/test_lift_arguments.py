@@ -95,6 +95,7 @@ def test_ones_of_any_rank_are_the_plain_network(rank):
             lambda: be_jax.batch_ensemble(MLP, 2, init={"Dense_0": "ones"}),
             "has nothing for the layer 'Dense_1'",
         ),
+        (lambda: be_jax.batch_ensemble(MLP, 2, init={"Dnse_0": "ones", "**": "normal"}), "init.*'Dnse_0' matches no"),
         (lambda: be_jax.last_layer(MLP, 2, "head"), "glob 'head' matches no layer"),
         (lambda: be_jax.norm_ensemble(MLP, 2), "no parameter is a member's own"),
         (lambda: be_jax.mc_dropout(MLP, 2), "mc_dropout needs dropout: no layer with a rate above 0"),

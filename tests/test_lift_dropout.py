@@ -1,10 +1,13 @@
 """Dropout under the lift: flax's own masks, by an example's place in the global batch, or at prediction."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import be_jax
 from be_jax.nn.lift import Conditions, Lift, lifted
@@ -46,11 +49,45 @@ class AttentionOnly(nn.Module):
     """Its only dropout is inside attention."""
 
     rate: float = 0.5
+    broadcast: bool = True
 
     @nn.compact
     def __call__(self, x, deterministic=True):
-        y = nn.MultiHeadDotProductAttention(2, dropout_rate=self.rate, deterministic=deterministic)(x)
-        return nn.Dense(3)(y.mean(1))
+        attend = nn.MultiHeadDotProductAttention(2, dropout_rate=self.rate, broadcast_dropout=self.broadcast)
+        return nn.Dense(3)(attend(x, deterministic=deterministic).mean(1))
+
+
+class NnxAttentionOnly(nnx.Module):
+    """The same."""
+
+    def __init__(self, rngs, broadcast=True):
+        fields = {"broadcast_dropout": broadcast, "decode": False}
+        self.attention = nnx.MultiHeadAttention(2, 8, dropout_rate=0.5, rngs=rngs, **fields)
+        self.head = nnx.Linear(8, 3, rngs=rngs)
+
+    def __call__(self, x, deterministic=True):
+        return self.head(self.attention(x, deterministic=deterministic).mean(1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [AttentionOnly, partial(partial, NnxAttentionOnly)], ids=["linen", "nnx"])
+@pytest.mark.parametrize("num_devices", [1, 2])
+def test_masks_of_attention_that_several_devices_would_repeat_are_refused(model, num_devices):
+    x = jax.random.normal(KEY, (num_devices, 2, 5, 8))
+
+    def apply(broadcast, train):
+        ensemble = be_jax.deep_ensemble(model(broadcast=broadcast), 2)
+        variables = ensemble.init(KEY, x[0])
+        ours = ensemble.split_over("d")
+        split = jax.pmap(lambda x: ours.apply(variables, x, train=train, key=KEY, mutable=["o"])[0], axis_name="d")
+        return split(x)
+
+    assert apply(True, True).shape == apply(False, False).shape == (num_devices, 2, 2, 3)
+    if num_devices == 1:
+        assert apply(False, True).shape == (1, 2, 2, 3)
+    else:
+        with pytest.raises(ValueError, match="broadcast_dropout=False, by the same mask on each of 2 devices"):
+            apply(False, True)
 
 
 @pytest.mark.slow

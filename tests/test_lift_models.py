@@ -132,6 +132,17 @@ def test_members_of_the_other_methods(name):
     assert jnp.abs(expected[0] - expected[1]).max() > 1e-3
 
 
+@pytest.mark.parametrize("rank", [1, 2])
+def test_members_of_a_scan_with_low_rank_sums(rank):
+    model, x = MODELS["scanned"]
+    ensemble = be_jax.lora_ensemble(model, M, rank)
+    variables = jax.jit(ensemble.init)(KEY, x)
+    moved = jax.tree.map(lambda a: a + jax.random.normal(KEY, a.shape), variables["fast"])
+    variables = {**variables, "fast": moved}
+    expected = [plain_apply(model, ensemble.member(variables, k), x) for k in range(M)]
+    np.testing.assert_allclose(jax.jit(ensemble.apply)(variables, x), jnp.stack(expected), rtol=1e-3, atol=1e-4)
+
+
 def test_a_scan_that_keeps_fast_away_says_so():
     with pytest.raises(ValueError, match=r'does not reach Dense at .*variable_axes=\{"params": 0, "fast": 0\}'):
         be_jax.batch_ensemble(foreign_models.Scanned(("params",)), 2).init(KEY, MODELS["scanned"][1])

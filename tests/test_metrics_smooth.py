@@ -125,6 +125,7 @@ def test_masks_and_bad_rows(score):
     assert np.isnan(score(log_probs, bad))
     assert np.isnan(score(spoilt, labels))
     assert np.isnan(score(log_probs, labels, mask=np.zeros(90, bool)))
+    assert np.isnan(score(log_probs[:0], labels[:0]))
 
 
 def test_perfect_and_worst():

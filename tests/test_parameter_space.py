@@ -206,33 +206,6 @@ def test_one_member_is_not_compared():
         space.kernel_similarity(ensemble, trained(ensemble.init))
 
 
-@pytest.mark.parametrize("rank", [1, 2, 4])
-def test_free_directions_are_the_rank_of_the_map_to_effective_kernels(rank):
-    inputs, outputs = 5, 4
-    ensemble = be_jax.batch_ensemble(MLP(features=(), num_classes=outputs), 2, rank, "normal")
-    variables = trained(ensemble.init, np.ones((1, inputs), np.float32))
-    fast = {name: variables["fast"]["Dense_0"][name][0] for name in ("r", "s")}
-    kernel = variables["params"]["Dense_0"]["kernel"]
-    jacobian = jax.jacobian(lambda fast: effective_kernel(kernel, fast["r"], fast["s"]).ravel())(fast)
-    matrix = np.concatenate([j.reshape(inputs * outputs, -1) for j in jacobian.values()], axis=1)
-    own, network = space.free_directions(ensemble, variables)["Dense_0"]
-    assert own == np.linalg.matrix_rank(matrix, tol=1e-4)
-    assert network == inputs * outputs
-
-
-def test_free_directions_of_every_method():
-    def share(ensemble):
-        variables = jax.eval_shape(ensemble.init, KEY, X)
-        directions = space.free_directions(ensemble, variables).values()
-        return sum(d.own for d in directions) / sum(d.network for d in directions)
-
-    assert share(be_jax.single(NETWORK)) == share(be_jax.mc_dropout(NETWORK, 3)) == 0
-    assert share(ENSEMBLES["convolutional deep_ensemble"]) == share(ENSEMBLES["full_rank"]) == 1
-    layers = ((9, 1, 5), (1, 180, 7), (1, 7, 10))  # places in the window, inputs, units
-    rank_1 = sum(i + o - 1 for _, i, o in layers) / sum(w * i * o for w, i, o in layers)
-    assert share(ENSEMBLES["convolutional batch_ensemble"]) == pytest.approx(rank_1)
-
-
 class Nested(nn.Module):
     """A model whose layers are in a module of their own."""
 
@@ -246,6 +219,5 @@ def test_names_of_nested_layers():
     variables, layers = trained(ensemble.init), {"MLP_0/Dense_0", "MLP_0/Dense_1"}
     assert space.kernel_similarity(ensemble, variables).keys() == layers
     assert space.representation_similarity(ensemble, variables, X).keys() == layers
-    assert space.free_directions(ensemble, variables).keys() == layers
     (units,) = space.hidden_units(Nested(), trained(Nested().init), X)
     assert {"/".join(place.path[1:-1]) for place in units.places} == layers

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stats_fakes import mean_of
+from stats_fakes import mean_of, p_above, p_below
 
 from be_jax.config import ConfigError
 from be_jax.stats import Endpoint, Interval, JudgeConfig, Row, Sample, gain_row
@@ -26,7 +26,6 @@ from be_jax.stats.claims import (
     families,
     judge_claim,
 )
-from be_jax.stats.jackknife import p_above, p_below
 
 CONFIG = JudgeConfig()
 NAMES = ("a", "b", "c")

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from stats_fakes import mean_of
+from stats_fakes import mean_of, p_above, p_below
 
 from be_jax.stats import Interval, ratio
-from be_jax.stats.jackknife import p_above, p_below
 
 LEVEL = 0.05
 

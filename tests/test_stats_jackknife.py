@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from stats_fakes import mean_of, with_blocks
+from stats_fakes import mean_of, p_above, p_below, with_blocks
 
-from be_jax.stats.jackknife import Statistic, p_above, p_below
+from be_jax.stats.jackknife import Statistic
 
 
 def of_examples(values):

@@ -1,5 +1,6 @@
 """Positions from the scores in a study's result: paired or not, from runs or from a pool."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -34,6 +35,20 @@ def test_a_gain_between_is_found_within_its_interval(position, paired):
     assert (row.method, row.single, row.deep_ensemble) == pytest.approx((own, one, deep))
     assert row.position.lower < row.position.value < row.position.upper
     assert row.position.value == pytest.approx(position, abs=0.03)
+
+
+def test_a_method_whose_curves_say_undertrained_is_not_judged():
+    result = study_at({"single": 0.0, "batch_ensemble": 0.1, "deep_ensemble": 1.0}, noise=0.004)
+    ends = {"single": 0.1, "deep_ensemble": 0.1, "batch_ensemble": 1.5}
+    runs = [
+        dataclasses.replace(run, curve={"epoch": (1, 2, 3), "train_nll": (2.0, ends[run.method], ends[run.method])})
+        for run in result.runs
+    ]
+    config = {**result.config, "num_classes": 10}
+    assert judge_results(result).method("batch_ensemble").undertrained == ""
+    judged = judge_results(dataclasses.replace(result, runs=tuple(runs), config=config)).method("batch_ensemble")
+    assert "of what a single network has" in judged.undertrained
+    assert {verdict.decision for verdict in judged.verdicts} <= {"undertrained", "not judged"}
 
 
 def test_what_is_paired_is_by_seed_whatever_the_order_and_the_runs_missing():

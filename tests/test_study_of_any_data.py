@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import be_jax
-from be_jax.config import TrainConfig
-from be_jax.data import from_arrays
+from be_jax.config import ConfigError, TrainConfig
+from be_jax.data import as_float, from_arrays
 from be_jax.evaluate import EvaluationSet
 from be_jax.run import conclude
 from be_jax.stats.study import load_start
@@ -95,6 +95,56 @@ def test_it_is_a_study_as_any_other(tmp_path, kind, resident):
     assert kind in (study.folder / "report.html").read_text()
     if resident:
         _grows(study, train)
+
+
+def test_too_few_test_examples_to_judge_leave_a_report(tmp_path, capsys):
+    (x, y), (test_x, test_y) = rows(N), rows(30)
+    data = from_arrays(x, y, test_x, test_y, num_classes=3, name="few", are_images=False)
+    train = TrainConfig(epochs=1, batch_size=20, milestones=())
+    methods = (
+        Planned("single", be_jax.single(OfRows()), train, tuple(range(6))),
+        Planned("batch_ensemble", be_jax.batch_ensemble(OfRows(), 2, init="normal"), train, (1000, 1001, 1002)),
+    )
+    sets = {"validation": EvaluationSet(*data.validation), "test": EvaluationSet(*data.test)}
+    execution = Execution(num_devices=1)
+    study = Study("few", tmp_path / "few", data, methods, 2, lambda x: x, lambda _: sets, Config(), execution=execution)
+    result, judgement = conclude(study, "tests")
+    assert (len(result.runs), judgement) == (9, None)
+    assert "No judgement of predictions: " in " ".join(capsys.readouterr().out.split())
+    assert (study.folder / "report.html").exists()
+
+
+class WithFeatures(nn.Module):
+    """What it returns is no logits."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(x), x
+
+
+class OfPlaces(nn.Module):
+    """Logits of every place."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(x[:, :, None])
+
+
+@pytest.mark.parametrize(
+    ("model", "preprocess", "message"),
+    [
+        (WithFeatures(), lambda x: x, "predict needs logits .*; WithFeatures returns a tuple"),
+        (OfPlaces(), lambda x: x, r"predict needs logits \[b, c\] .*; OfPlaces returns"),
+        (OfRows(), lambda x: as_float(x > 0), "bool"),
+    ],
+)
+def test_models_that_do_not_fit_are_refused_before_training(tmp_path, model, preprocess, message):
+    x, y = rows(N)
+    data = from_arrays(x, y, x, y, num_classes=3, name="rows", are_images=False)
+    planned = (Planned("single", be_jax.single(model), TrainConfig(epochs=1, milestones=()), (0,)),)
+    study = Study("rows", tmp_path / "rows", data, planned, 2, preprocess, lambda _: {}, Config())
+    with pytest.raises(ConfigError, match=message):
+        study.check()
 
 
 def _grows(study, train):

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from be_jax import metrics
-from be_jax.audit.task import Predictions
+from be_jax.npz import Predictions
 from be_jax.report import columns
 from be_jax.report.columns import Metric
 from be_jax.report.summary import Estimate, estimate

@@ -9,9 +9,7 @@ import numpy as np
 from be_jax.audit.checks import AuditError, as_array
 from be_jax.audit.class_arrays import to_log_probs
 from be_jax.audit.regression_arrays import to_gaussians
-from be_jax.npz import NpzError, read_npz
-
-Predictions = Mapping[str, np.ndarray]
+from be_jax.npz import NpzError, Predictions, read_npz
 
 OF_CLASSES = ("log_probs", "logits", "probs")
 OF_VALUES = ("mean", "variance")

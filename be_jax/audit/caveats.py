@@ -7,7 +7,7 @@ import numpy as np
 
 from be_jax import metrics
 from be_jax.audit.checks import AuditError
-from be_jax.audit.task import Predictions
+from be_jax.npz import Predictions
 
 ROUNDING = 1e-5
 """How far probabilities of copies of one network differ, computed in float32 in batches of other sizes."""

@@ -9,8 +9,7 @@ import numpy as np
 
 from be_jax.audit.checks import AuditError, check_count, check_number
 from be_jax.metrics.registry import LOGIT_SCORES
-
-Predictions = Mapping[str, np.ndarray]
+from be_jax.npz import Predictions
 
 TOLERANCE = 1e-3
 """How far the probabilities of a row may sum from 1: float32 stays well within, float16 does not always."""

@@ -6,7 +6,8 @@ from be_jax.audit.alone import SAME_ERROR, likeness_table, members_table, score_
 from be_jax.audit.conformal_sets import CONFORMAL_SETS
 from be_jax.audit.logit_scores import detected_by_logits
 from be_jax.audit.recalibrated import RECALIBRATION
-from be_jax.audit.task import Predictions, Scores, Task
+from be_jax.audit.task import Scores, Task
+from be_jax.npz import Predictions
 from be_jax.report import columns
 from be_jax.report.columns import Metric
 from be_jax.report.details import detailed_tables

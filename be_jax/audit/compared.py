@@ -7,8 +7,9 @@ import numpy as np
 
 from be_jax.audit.caveats import check_distinct
 from be_jax.audit.checks import AuditError
-from be_jax.audit.task import Predictions, Task
+from be_jax.audit.task import Task
 from be_jax.metrics.registry import LOGIT_SCORES
+from be_jax.npz import Predictions
 from be_jax.pool import OF_MEMBERS, disjoint, ensemble_of, score_pool
 from be_jax.report.methods import DEEP_ENSEMBLE, SINGLE
 from be_jax.report.predictions import Load

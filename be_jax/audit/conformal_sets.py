@@ -8,8 +8,9 @@ import numpy as np
 
 from be_jax import metrics
 from be_jax.audit.beside import Measured, Shown, beside, table
-from be_jax.audit.task import Part, Predictions, Rows
+from be_jax.audit.task import Part, Rows
 from be_jax.metrics import conformal
+from be_jax.npz import Predictions
 from be_jax.report.columns import metric
 from be_jax.report.table import Table
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from be_jax.audit.compared import References, count_members
-from be_jax.audit.task import Predictions, Task
+from be_jax.audit.task import Task
+from be_jax.npz import Predictions
 from be_jax.stats import JudgeConfig, Judgement, Samples, judge, of_seeds, size_curve
 from be_jax.stats.controls import positive
 from be_jax.stats.equivalent import FEWEST_NETWORKS

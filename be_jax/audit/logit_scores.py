@@ -3,8 +3,8 @@
 import numpy as np
 
 from be_jax import metrics
-from be_jax.audit.task import Predictions
 from be_jax.metrics.registry import LOGIT_SCORES
+from be_jax.npz import Predictions
 
 
 def detected_by_logits(run: Predictions) -> dict[str, dict[str, float]]:

@@ -12,8 +12,9 @@ import numpy as np
 
 from be_jax import metrics
 from be_jax.audit.beside import Measured, Shown, beside, gain_estimate, interval_note, table
-from be_jax.audit.task import Part, Predictions, Rows
+from be_jax.audit.task import Part, Rows
 from be_jax.metrics import recalibrate
+from be_jax.npz import Predictions
 from be_jax.report import columns
 from be_jax.report.table import Table
 from be_jax.scores import temperature_of

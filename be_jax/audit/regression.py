@@ -17,7 +17,8 @@ from be_jax.audit.regression_scores import (
     score_test_members,
     sets_of,
 )
-from be_jax.audit.task import Predictions, Scores, Task
+from be_jax.audit.task import Scores, Task
+from be_jax.npz import Predictions
 from be_jax.report.columns import AUROC_EPISTEMIC, DASH, Metric, metric, scaled
 from be_jax.report.figures.illustration import Illustration
 from be_jax.report.figures.quantiles import Curve, quantile_curves

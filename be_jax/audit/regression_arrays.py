@@ -1,12 +1,11 @@
 """Arrays of a regression, of any framework, to float64; or an error that names the array, its value and what to do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from be_jax.audit.checks import AuditError, check_count, check_number
-
-Predictions = Mapping[str, np.ndarray]
+from be_jax.npz import Predictions
 
 
 def to_gaussians(arrays: Predictions, sets: Sequence[str]) -> dict[str, np.ndarray]:

@@ -7,8 +7,9 @@ import numpy as np
 
 from be_jax.audit.beside import Measured, Shown, beside, gain_estimate, interval_note, table
 from be_jax.audit.regression_scores import Gaussians, fit_scale, score_examples, sets_of, unit_of
-from be_jax.audit.task import Part, Predictions, Rows
+from be_jax.audit.task import Part, Rows
 from be_jax.metrics import conformal
+from be_jax.npz import Predictions
 from be_jax.report.columns import metric
 from be_jax.report.table import Table
 

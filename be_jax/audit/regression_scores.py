@@ -14,8 +14,8 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from be_jax import metrics
-from be_jax.audit.task import Predictions
 from be_jax.metrics import regression
+from be_jax.npz import Predictions
 from be_jax.scores import OOD, Scores
 from be_jax.scores.blocks import BLOCKS, auroc_without_blocks, blocks_of, mean_without_blocks
 from be_jax.scores.of_run import mean_over_sets, of_set, with_shifts_averaged

@@ -17,10 +17,11 @@ from be_jax.audit.compared import References, as_study, check_comparable, load_f
 from be_jax.audit.headline import Levels, figure, levels, sentence
 from be_jax.audit.judged import judged
 from be_jax.audit.regression import REGRESSION
-from be_jax.audit.task import Predictions, Rows, Scores, Task
+from be_jax.audit.task import Rows, Scores, Task
 from be_jax.audit.words import told
 from be_jax.command_line import writable
 from be_jax.files import write_atomically
+from be_jax.npz import Predictions
 from be_jax.report.figures.illustration import Illustration
 from be_jax.report.judged_tables import judged_tables
 from be_jax.report.page import drawn_parts, flattened, judged_parts

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
+from be_jax.npz import Predictions
 from be_jax.report.columns import Metric
 from be_jax.report.figures.illustration import Illustration
 from be_jax.report.predictions import Load
@@ -13,7 +12,6 @@ from be_jax.results import StudyResult
 from be_jax.stats import Endpoint, JudgeConfig
 from be_jax.stats import Scores as JackknifeScores
 
-Predictions = Mapping[str, np.ndarray]
 Scores = Mapping[str, float]
 Rows = Mapping[str, Scores]
 """Scores of a run by the row of a table."""

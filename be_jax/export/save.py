@@ -61,13 +61,17 @@ def save(
       about: JSON-compatible record of where it comes from, for the metadata.
 
     Raises:
-      ValueError: names that are not c different ones, a temperature that is not finite and > 0, no platform.
+      ValueError: names that are not c different ones, a temperature that is not finite and > 0, no platform, or
+        weights of a type that .npy files do not hold, such as bfloat16.
     """
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature must be finite and > 0; got {temperature}")
     if not platforms:
         raise ValueError(f"platforms must name at least one, such as {', '.join(PLATFORMS)}; got none")
     weights = {name: np.asarray(array) for name, array in flatten_dict(dict(variables), sep="/").items()}
+    for name, array in weights.items():
+        if array.dtype.kind == "V":
+            raise ValueError(f"{name} is {array.dtype}, which .npy files do not hold: convert it to float32")
     shapes = {name: jax.ShapeDtypeStruct(array.shape, array.dtype) for name, array in weights.items()}
     (batch,) = export.symbolic_shape("b")
     inputs = jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype)

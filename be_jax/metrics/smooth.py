@@ -39,7 +39,7 @@ def smooth_ece(log_probs: ArrayLike, labels: ArrayLike, mask: ArrayLike | None =
     mask = _check.mask(mask, log_probs.shape[:1])
     confidence = jnp.minimum(jnp.exp(jnp.max(log_probs, axis=1)), 1)
     residual = jnp.where(mask, accuracy(log_probs, labels) - confidence, 0) / jnp.sum(mask)
-    return _fixed_point(jnp.where(mask, confidence, 0), residual)
+    return jnp.where(mask.any(), _fixed_point(jnp.where(mask, confidence, 0), residual), jnp.nan)
 
 
 @jax.jit

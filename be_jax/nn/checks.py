@@ -113,6 +113,10 @@ def check_seen(
             "no layer was lifted, so that all members would be one network: the model has no layer of flax's Dense, "
             f"DenseGeneral, Conv, ConvTranspose or Embed that was chosen; its layers are {_listed(seen.layers)}"
         )
+    for field in ("init", "init_r", "init_s"):
+        for glob, _ in getattr(lift.fast, field, ()):
+            if not any(matches(path, glob) for path in seen.layers):
+                raise ValueError(f"{field}: the glob {glob!r} matches no layer; there are {_listed(seen.layers)}")
     if moves and not variables.get("fast"):
         raise ValueError("no parameter is a member's own, so that all members would be one network: the model has none")
     if (samples or masks) and not seen.dropouts:

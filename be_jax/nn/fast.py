@@ -1,6 +1,6 @@
 """What a member has for itself in a linear layer, while it shares the kernel: rules of one call, for one member.
 
-Every rule keeps the layer's own bias as it is, counted once and unscaled, beside the member's.
+Every rule keeps the layer's own bias as it is, counted once and unscaled, beside the member's where it has one.
 """
 
 import dataclasses

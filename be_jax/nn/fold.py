@@ -53,7 +53,7 @@ def _fold_kernel(plain: dict[Path, Any], fast: Mapping[str, Any], layer: Path) -
     if "mask" in own:
         plain[path] = plain[path] * own["mask"]
     elif "a" in own:
-        plain[path] = plain[path] + jnp.tensordot(own["a"], own["b"], ((0,), (0,)))
+        plain[path] = _plus_low_rank(plain[path], own["a"], own["b"])
     else:
         plain[path] = _unscanned(plain[path], own["r"], own["s"])
 
@@ -66,6 +66,13 @@ def _unscanned(kernel: jax.Array, r: jax.Array, s: jax.Array) -> jax.Array:
         if not kernel.shape[0] == r.shape[0] == s.shape[0]:
             raise
     return jax.vmap(_unscanned)(kernel, r, s)
+
+
+def _plus_low_rank(kernel: jax.Array, a: jax.Array, b: jax.Array) -> jax.Array:
+    """`kernel + sum_k outer(a_k, b_k)`, for each layer of a scan where the arrays have a leading axis of layers."""
+    if a.ndim + b.ndim - 2 > kernel.ndim:
+        return jax.vmap(_plus_low_rank)(kernel, a, b)
+    return kernel + jnp.tensordot(a, b, ((0,), (0,)))
 
 
 def _at(tree: Any, path: Path) -> Any:

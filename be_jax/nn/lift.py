@@ -152,7 +152,9 @@ class Handlers:
         module: Any = call.module
         if module.dropout_rate > 0:
             self.seen.dropouts[call.path] = type(module).__name__
-        if module.dropout_rate == 0 or not self._samples(call, "dropout"):
+        sampled = self._samples(call, "dropout")
+        check_attention(module, call.kwargs.get("deterministic"), sampled, self.conditions.data_axis)
+        if module.dropout_rate == 0 or not sampled:
             return call.run(*call.args, **call.kwargs)
         return call.run(*call.args, fields={"deterministic": None}, **(call.kwargs | {"deterministic": False}))
 
@@ -179,6 +181,20 @@ def drop(x: jax.Array, key: jax.Array, rate: float, broadcast_dims: Sequence[int
     shape = tuple(1 if axis in broadcast else size for axis, size in enumerate(x.shape))
     keep = _bernoulli(key, 1 - rate, shape, None if 0 in broadcast else data_axis)
     return jnp.where(keep, x / (1 - rate), 0)
+
+
+def check_attention(module: Any, deterministic: bool | None, sampled: bool, data_axis: str | None) -> None:
+    """Raises ValueError where devices share a batch and attention would draw a mask for each example: flax draws that
+    of a device's share from one key, the same on every device.
+    """
+    deterministic = module.deterministic if deterministic is None else deterministic
+    drops = module.dropout_rate > 0 and (sampled or deterministic is False)
+    if drops and not module.broadcast_dropout and data_axis is not None and jax.lax.axis_size(data_axis) > 1:
+        raise ValueError(
+            f"{type(module).__name__} drops attention with broadcast_dropout=False, by the same mask on "
+            f"each of {jax.lax.axis_size(data_axis)} devices: use broadcast_dropout=True, one device, or networks "
+            "spread over devices"
+        )
 
 
 def _bernoulli(key: jax.Array, p: float, shape: tuple[int, ...], data_axis: str | None) -> jax.Array:

@@ -5,7 +5,6 @@ BatchEnsemble is compared with a deep ensemble as if it were one (`as_deep_ensem
 """
 
 from be_jax.parameter_space.barrier import Barrier, Line, barriers, height_over_chord, line
-from be_jax.parameter_space.directions import Directions, free_directions
 from be_jax.parameter_space.matching import match, matched_pairs
 from be_jax.parameter_space.members import as_deep_ensemble, kernels
 from be_jax.parameter_space.scores import score_parameters
@@ -22,7 +21,6 @@ from be_jax.parameter_space.units import Place, Units, hidden_units, natural_ord
 
 __all__ = [
     "Barrier",
-    "Directions",
     "Line",
     "Place",
     "Similarity",
@@ -30,7 +28,6 @@ __all__ = [
     "as_deep_ensemble",
     "barriers",
     "cosine",
-    "free_directions",
     "height_over_chord",
     "hidden",
     "hidden_units",

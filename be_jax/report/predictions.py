@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from be_jax.files import seed_folder
-from be_jax.npz import Npz
+from be_jax.npz import Npz, Predictions
 from be_jax.pool import disjoint, ensemble_of
 from be_jax.report.methods import DEEP_ENSEMBLE
 from be_jax.results import StudyResult
 
-Load = Callable[[str, int], Mapping[str, np.ndarray]]
+Load = Callable[[str, int], Predictions]
 """(method, seed) to the arrays of its `predictions.npz`, of which `Npz` reads only what is asked for."""
 
 

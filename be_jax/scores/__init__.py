@@ -1,7 +1,7 @@
 """From the predictions of one run to its scores."""
 
+from be_jax.npz import Predictions
 from be_jax.scores.blocks import BLOCKS
-from be_jax.scores.examples import Predictions
 from be_jax.scores.of_run import (
     OOD,
     Means,

@@ -12,6 +12,7 @@ import numpy as np
 from be_jax import metrics
 from be_jax.metrics import further
 from be_jax.metrics.chunks import SCORED_AT_ONCE, in_chunks
+from be_jax.npz import Predictions
 
 LABELLED = ("accuracy", "nll", "brier")
 UNLABELLED = (
@@ -28,8 +29,6 @@ SCALED = "_scaled"
 
 Examples = dict[str, dict[str, jax.Array]]
 """`{"" or SCALED: {name: [g, n] of g sets of n examples}}`; but "mixture", in nats, is `[g, n, c]`."""
-
-Predictions = Mapping[str, np.ndarray]
 
 
 def groups(predictions: Predictions, names: Sequence[str]) -> Iterator[list[str]]:

@@ -158,19 +158,6 @@ def _shrink(units: int) -> float:
     return (units - 1) / units if units else 0.0
 
 
-def p_above(statistic: Statistic) -> float:
-    """One-sided p-value of the null hypothesis that the statistic's expectation is at most 0."""
-    error, freedom = statistic.uncertainty()
-    if error == 0:
-        return 0.0 if statistic.value > 0 else 1.0
-    return float(special.stdtr(freedom, -statistic.value / error))
-
-
-def p_below(statistic: Statistic) -> float:
-    """One-sided p-value of the null hypothesis that the statistic's expectation is at least 0."""
-    return p_above(-1.0 * statistic)
-
-
 def quantile(freedom: np.ndarray | float, confidence: float) -> np.ndarray:
     """Student's quantile that a two-sided test of level 1 - confidence rejects from; the normal one for infinity."""
     freedom = np.minimum(freedom, 1e9)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+
+from be_jax.stats.jackknife import quantile
 
 CONFIDENCE = 0.95
 
@@ -20,7 +21,7 @@ class Estimate(NamedTuple):
 
 def t_quantile(freedom: float) -> float:
     """Student's quantile at (1 + CONFIDENCE) / 2; NaN for no degree of freedom."""
-    return float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) if freedom > 0 else math.nan
+    return float(quantile(freedom, CONFIDENCE))
 
 
 def estimate(values: Sequence[float] | np.ndarray) -> Estimate:

@@ -7,7 +7,7 @@ import numpy as np
 from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResult
 from be_jax.scores import Scores
 from be_jax.stats.config import OOD, Endpoint, JudgeConfig
-from be_jax.stats.convergence import copies_apart
+from be_jax.stats.convergence import copies_apart, undertrained
 from be_jax.stats.fieller import Interval, ratio
 from be_jax.stats.jackknife import quantile
 from be_jax.stats.judge import Samples, judge
@@ -41,6 +41,7 @@ def judge_results(
         frozenset({SINGLE_WIDE}),
         of_results(result, COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
         weights=weights_of(weights, names, runs, result.pooled is not None),
+        undertrained=undertrained(result),
         copies_apart=copies_apart(result),
     )
     notes = notes_on(result, result.pooled is not None, weights is not None)

@@ -40,7 +40,9 @@ class Weights(NamedTuple):
     def samples(
         self, method: str, seeds: Sequence[int], factor: str, pool: Sequence[int] | None, joint: Sequence[int] = ()
     ) -> tuple[Sample, Sample] | None:
-        """The runs of a method and the deep ensembles for a judgement; None for a method whose runs were not measured.
+        """The runs of a method and the deep ensembles for a judgement; None where none of either was measured.
+
+        A study may have grown since: runs that were not measured are left out.
 
         Each is judged as trained or matched, whichever is nearer: matching weighs layers by their size, and need not
         lower what is a mean over layers.
@@ -51,16 +53,21 @@ class Weights(NamedTuple):
           joint: those runs.
 
         Raises:
-          ValueError: a run or a network of the study was not measured.
+          ValueError: a pair of networks of the pool was not measured.
         """
-        if all(len(unit) > 1 for unit in self.scores.get(method, ())):
+        runs = self._measured(method, seeds)
+        if not runs:
             return None
-        own = of_seeds([self._judged(method, (seed,)) for seed in seeds], factor)
+        own = of_seeds(runs, factor)
         if pool is None:
-            return own, of_seeds([self._judged(DEEP_ENSEMBLE, (seed,)) for seed in joint], "deep ensembles")
+            deep = self._measured(DEEP_ENSEMBLE, joint)
+            return (own, of_seeds(deep, "deep ensembles")) if deep else None
         numbered = itertools.combinations(enumerate(pool), 2)
         pairs = {(i, j): self._judged(DEEP_ENSEMBLE, (first, second)) for (i, first), (j, second) in numbered}
         return own, of_pairs(pairs, len(pool))
+
+    def _measured(self, method: str, seeds: Sequence[int]) -> list[Scores]:
+        return [self._judged(method, (seed,)) for seed in seeds if (seed,) in self.scores.get(method, {})]
 
     def _judged(self, method: str, unit: Unit) -> Scores:
         scores = self.scores.get(method, {}).get(unit)

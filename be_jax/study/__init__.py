@@ -2,7 +2,7 @@
 
 from be_jax.provenance import environment, provenance
 from be_jax.study.study import Execution, Study, run_study
-from be_jax.study.training import Planned, kept_weights, run_method
+from be_jax.study.training import Planned, kept_weights
 
 __all__ = [
     "Execution",
@@ -11,6 +11,5 @@ __all__ = [
     "environment",
     "kept_weights",
     "provenance",
-    "run_method",
     "run_study",
 ]

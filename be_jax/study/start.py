@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from be_jax.evaluate import EvaluationSet, make_predict
+from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.files import write_atomically
 from be_jax.keys import Purpose, key_for
 from be_jax.stats import score_run
@@ -43,12 +43,7 @@ def score_start(study: Study, known: Mapping[str, Any] = MappingProxyType({})) -
         runs: list[Mapping[tuple[str, str], Any]] = []
         for seed in method.seeds[:SEEDS]:
             variables = init(key_for(seed, Purpose.INIT), study.data.train.images[:1])
-            arrays = {}
-            for name, (examples, labels) in sets.items():
-                arrays[f"{name}/log_probs"] = predict(variables, seed, name, examples)
-                if labels is not None:
-                    arrays[f"{name}/labels"] = labels
-            runs.append(score_run(arrays))
+            runs.append(score_run(predict_sets(predict, variables, seed, sets)))
         predicted = [e for e in FUNCTIONS if (e.set_name, e.metric.removeprefix(ROOT)) in runs[0]]
         scores[method.name] = {str(endpoint): _value(runs, endpoint) for endpoint in predicted}
     return scores

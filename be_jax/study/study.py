@@ -27,7 +27,7 @@ from be_jax.results import DEEP_ENSEMBLE, SINGLE, PoolRecord, RunRecord, StudyRe
 from be_jax.runs import check_folder, exclusive, seed_folder
 from be_jax.scores import score_predictions
 from be_jax.study.progress import progress_bars, shows_progress
-from be_jax.study.training import Planned, check_model, run_config, run_method, seeds_at_once
+from be_jax.study.training import Planned, check_model, run_config, run_method
 from be_jax.train import Augment, Preprocess
 
 POOL = SINGLE
@@ -58,6 +58,10 @@ class Execution:
     @property
     def devices(self) -> list[jax.Device]:
         return devices_of_hosts(self.num_devices)
+
+    def at_once(self, seeds: int) -> int:
+        """How many of so many new seeds are trained in one program."""
+        return seeds if self.together else len(self.devices) if self.spread == "networks" else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,7 +197,7 @@ def _train(study: Study, score: Score) -> list[RunRecord]:
         )
         for method in study.methods:
             count = len(method.seeds)
-            size = seeds_at_once(count, execution.together, execution.spread, len(execution.devices))
+            size = execution.at_once(count)
             for start in range(0, count, size):
                 group = method.seeds[start : start + size]
                 records += _train_group(study, method, group, sets, progress, score)
@@ -222,25 +226,10 @@ def _train_group(
         accuracy = 100 * float(metrics.validation_accuracy.mean())
         progress.update(task, completed=int(state.epoch.max()), description=f"{name} (validation {accuracy:.1f} %)")
 
-    records = run_method(
-        method,
-        study.data,
-        study.preprocess,
-        sets,
-        study.folder,
-        study.identity,
-        seeds,
-        defaults=study.defaults,
-        augment=study.augment,
-        together=study.execution.together,
-        devices=study.execution.devices,
-        spread=study.execution.spread,
-        resident=study.execution.resident,
-        save_every_s=study.execution.save_every_s,
-        on_epoch=on_epoch,
-        score=score,
-        say=lambda message: progress.console.print(f"[yellow]{message}"),
-    )
+    def say(message: str) -> None:
+        progress.console.print(f"[yellow]{message}")
+
+    records = run_method(study, method, seeds, sets, on_epoch=on_epoch, score=score, say=say)
     epochs = max(record.epochs for record in records)
     progress.update(task, total=epochs, completed=epochs, description=name)
     return records

@@ -5,7 +5,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,16 @@ from be_jax.data import StudyData
 from be_jax.ensemble import Ensemble, Variables
 from be_jax.evaluate import EvaluationSet, make_predict, predict_sets
 from be_jax.fit import OnEpoch, fit
-from be_jax.parallel import Spread, devices_of_hosts, replicate, wait_for_hosts
+from be_jax.parallel import replicate, wait_for_hosts
 from be_jax.pool import Score
 from be_jax.results import RunRecord, renamed
 from be_jax.runs import TRAINED_WITH, RunError, RunFolder, programs, read_config, seed_folder
 from be_jax.scores import score_predictions
 from be_jax.steps import count_parameters
-from be_jax.train import DIVERGED, STOPPED, Augment, Preprocess, RunState, make_trainer
+from be_jax.train import DIVERGED, STOPPED, Preprocess, RunState, make_trainer
+
+if TYPE_CHECKING:
+    from be_jax.study.study import Study
 
 EvaluationSets = Callable[[], Mapping[str, EvaluationSet]]
 Report = Callable[[str], None]
@@ -57,55 +60,33 @@ class Planned:
 
 
 def run_method(
+    study: "Study",
     method: Planned,
-    data: StudyData,
-    preprocess: Preprocess,
-    evaluation_sets: EvaluationSets,
-    folder: Path,
-    identity: Mapping[str, Any],
     seeds: Sequence[int],
+    evaluation_sets: EvaluationSets,
     *,
-    defaults: Mapping[str, Any] | None = None,
-    augment: Augment | None = None,
-    together: bool = True,
-    devices: Sequence[jax.Device] | None = None,
-    spread: Spread = "batch",
-    resident: bool = True,
-    save_every_s: float = 30.0,
-    on_epoch: OnEpoch = lambda *_: None,
-    score: Score = score_predictions,
-    say: Report = print,
+    on_epoch: OnEpoch,
+    score: Score,
+    say: Report,
 ) -> list[RunRecord]:
-    """Trains and evaluates `method` for every seed; a finished run is not touched, an interrupted one goes on.
+    """Trains and evaluates a method for some seeds; a finished run is not touched, an interrupted one goes on.
 
     Args:
-      method: what to run.
-      data: the study's sets, in memory.
-      preprocess: maps stored images to the model's input.
+      study: that has been checked.
+      method: of the study.
+      seeds: of the method.
       evaluation_sets: makes the sets to predict, by name; called only where a run needs them.
-      folder: the experiment's folder; runs are in `<folder>/<method>/seed_<seed>`.
-      identity: JSON-compatible record of everything else that determines a run's result.
-      seeds: seeds to run.
-      defaults: of what a record does not name; see `be_jax.identity`.
-      augment: of training images; see `be_jax.train.make_trainer`.
-      together: train all new seeds in one program, or one after the other (with `spread="networks"`, one per device).
-      devices: devices to use, of all hosts; all of them by default.
-      spread: whether devices share each batch, or each trains its own seeds.
-      resident: whether the training set is on the devices whole; see `be_jax.fit.fit`.
-      save_every_s: seconds between checkpoints.
       on_epoch: see `be_jax.fit.fit`.
       score: from a run's predictions to `{set: {metric: value}}`.
       say: receives messages for the user.
     """
-    check_model(method, data, preprocess)
-    devices = list(devices or devices_of_hosts())
-    predict = make_predict(method.ensemble, preprocess, devices)
-    method_folder = folder / method.name
+    execution, defaults, folder = study.execution, study.defaults, study.folder / method.name
+    predict = make_predict(method.ensemble, study.preprocess, execution.devices)
     records: dict[int, RunRecord] = {}
-    for group in programs(method_folder, seeds, seeds_at_once(len(seeds), together, spread, len(devices))):
+    for group in programs(folder, seeds, execution.at_once(len(seeds))):
         wait_for_hosts("the groups are read")
         folders = {
-            seed: RunFolder(seed_folder(method_folder, seed), run_config(identity, method, seed), group, defaults)
+            seed: RunFolder(seed_folder(folder, seed), run_config(study.identity, method, seed), group, defaults)
             for seed in group
         }
         wait_for_hosts("the folders are made")
@@ -115,16 +96,16 @@ def run_method(
             states = fit(
                 method.ensemble,
                 method.train,
-                data.train,
-                data.validation,
-                preprocess,
+                study.data.train,
+                study.data.validation,
+                study.preprocess,
                 folders,
-                trained=_starts(method, tuple(folders), data, preprocess, folder, defaults),
-                augment=augment,
-                devices=devices,
-                spread=spread,
-                resident=resident,
-                save_every_s=save_every_s,
+                trained=_starts(study, method, tuple(folders)),
+                augment=study.augment,
+                devices=execution.devices,
+                spread=execution.spread,
+                resident=execution.resident,
+                save_every_s=execution.save_every_s,
                 on_epoch=on_epoch,
             )
             for seed in unfinished:
@@ -132,16 +113,12 @@ def run_method(
                 if int(state.status) == DIVERGED:
                     say(f"{method.name}, seed {seed}: the loss was not finite at step {int(state.diverged_step)}")
                 else:
-                    run.save_predictions(predict_sets(predict, replicate(state.kept, devices), seed, evaluation_sets()))
+                    variables = replicate(state.kept, execution.devices)
+                    run.save_predictions(predict_sets(predict, variables, seed, evaluation_sets()))
                 run.log(_outcome(state))
             wait_for_hosts("the outcomes are written")
         records |= {seed: read_record(method, seed, folders[seed], score) for seed in wanted}
     return [records[seed] for seed in seeds]
-
-
-def seeds_at_once(seeds: int, together: bool, spread: Spread, devices: int) -> int:
-    """How many new seeds are trained in one program."""
-    return seeds if together else devices if spread == "networks" else 1
 
 
 def run_config(identity: Mapping[str, Any], method: Planned, seed: int) -> dict[str, Any]:
@@ -153,15 +130,15 @@ def run_config(identity: Mapping[str, Any], method: Planned, seed: int) -> dict[
 
 
 def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> None:
-    """Raises unless the model takes the data's images and gives their number of classes; computes nothing."""
+    """Raises ConfigError unless the model takes the images and gives their number of classes; computes nothing."""
 
-    def logits(images: jax.Array) -> jax.Array:
-        x = preprocess(images)
-        return method.ensemble.apply(method.ensemble.init(jax.random.key(0), x), x)
+    def log_probs(images: jax.Array) -> jax.Array:
+        x, key = preprocess(images), jax.random.key(0)
+        return method.ensemble.predict(method.ensemble.init(key, x), x, key)
 
     try:
-        classes = jax.eval_shape(logits, data.train.images[:1]).shape[-1]
-    except ValueError as error:
+        classes = jax.eval_shape(log_probs, data.train.images[:1]).shape[-1]
+    except (TypeError, ValueError) as error:
         raise ConfigError(f"{method.name}: {error}") from error
     if classes != data.num_classes:
         raise ConfigError(f"{method.name}: the model gives {classes} classes, but the data have {data.num_classes}")
@@ -240,21 +217,14 @@ def kept_weights(
     return checkpoints.restore(steps[-1], like).kept  # type: ignore[no-any-return]
 
 
-def _starts(
-    method: Planned,
-    seeds: Sequence[int],
-    data: StudyData,
-    preprocess: Preprocess,
-    folder: Path,
-    defaults: Mapping[str, Any] | None,
-) -> Variables | None:
+def _starts(study: "Study", method: Planned, seeds: Sequence[int]) -> Variables | None:
     """What each seed starts from, stacked; None where it is drawn."""
     if (start := method.start) is None:
         return None
     weights = []
     for seed in seeds:
-        of = seed_folder(folder / start.name, method.start_of(seed))
-        weights.append(kept_weights(start, data, preprocess, of, defaults))
+        of = seed_folder(study.folder / start.name, method.start_of(seed))
+        weights.append(kept_weights(start, study.data, study.preprocess, of, study.defaults))
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights[-1])):
             raise RunError(f"{of} diverged, and {method.name} of seed {seed} starts from it: choose other seeds")
     return jax.tree.map(lambda *leaves: np.stack(leaves), *weights)  # type: ignore[no-any-return]

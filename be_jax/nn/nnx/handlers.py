@@ -72,6 +72,7 @@ class Handlers(lift.Handlers):
         module: Any = call.module
         if module.dropout_rate > 0:
             self.seen.dropouts[call.path] = type(module).__name__
+        lift.check_attention(module, call.kwargs.get("deterministic"), self._is_sampling(), self.conditions.data_axis)
         sampled = {"deterministic": False} if module.dropout_rate > 0 and self._is_sampling() else {}
         return call.run(*call.args, **(call.kwargs | sampled))
 
