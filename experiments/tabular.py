@@ -2,11 +2,12 @@
 
 Classification (breast_cancer, wine, digits) and regression with a Gaussian head (diabetes, and friedman1, which is
 generated) on data that come with scikit-learn. An MLP with two hidden layers of 64, 4 members; 20 splits of the rows
-into training, validation and test, in each of which everything is trained once, to the end: independent networks, which
-are the single networks and the deep ensemble; MC dropout; BatchEnsembles from N(1, 0.5) and from random signs, and one
-of 32 members that starts as TabM does (arXiv 2410.24210); copies of one network, whose gain must be 0; a wider network
-of the ensemble's cost; and a second deep ensemble, whose gain must be 1. Members are scored alone too, on the same
-scale. Quality is at the temperature, or the scale of the spread, fitted on validation.
+into training, validation and test, in each of which everything is trained once, for as many epochs, and keeps the
+weights of its own best validation loss: independent networks, each by itself, which are the single networks and the
+deep ensemble; MC dropout; BatchEnsembles from N(1, 0.5) and from random signs, and one of 32 members that starts as
+TabM does (arXiv 2410.24210); copies of one network, whose gain must be 0; a wider network of the ensemble's cost; and a
+second deep ensemble, whose gain must be 1. Members are scored alone too, on the same scale. Quality is at the
+temperature, or the scale of the spread, fitted on validation.
 
     python -m experiments.tabular
 
@@ -14,7 +15,7 @@ Ends with `tabular.json` in the run folder.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import numpy as np
 import tyro
 from rich.progress import Progress
 
-from be_jax import deep_ensemble, methods, models
+from be_jax import methods, models, single
 from be_jax.config import TrainConfig, check
 from be_jax.ensemble import Ensemble
 from be_jax.likelihood import CATEGORICAL, GAUSSIAN
@@ -36,7 +37,7 @@ from be_jax.study.progress import progress_bars
 from experiments import command_line, small, tabular_report
 from experiments.common import check_chosen, use_compilation_cache
 from experiments.small_report import KNOWN
-from experiments.tabular_data import LOADERS, Dataset, Split, described, load, split
+from experiments.tabular_data import LOADERS, Dataset, Split, described, load, repeated, split
 from experiments.tabular_scores import CLASSES, NUMBERS, Predicted, of_size, sample, scores_of, size_curve
 from experiments.tabular_worth import SCALES, worth_and_costs
 from experiments.together import outputs_of, train_together
@@ -44,7 +45,7 @@ from experiments.zoo_methods import TABM
 
 METHODS = ("mc_dropout", "batch_ensemble", "batch_ensemble_sign", TABM.name, SINGLE_WIDE, COPIES)
 BATCH_ENSEMBLES = ("batch_ensemble", "batch_ensemble_sign", TABM.name)
-TRAIN = TrainConfig(epochs=200, batch_size=32, milestones=(100, 150))
+TRAIN = TrainConfig(epochs=200, batch_size=32, milestones=(100, 150), keep="best")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,15 +84,36 @@ def model_of(config: Config, dataset: Dataset) -> tuple[models.MLP, tuple[int, .
 
 
 def predicted(
-    config: Config, dataset: Dataset, rows: Split, ensemble: Ensemble, train: TrainConfig, on_epoch: Callable[[], None]
+    dataset: Dataset,
+    rows: Split,
+    seeds: Sequence[int],
+    ensemble: Ensemble,
+    train: TrainConfig,
+    on_epoch: Callable[[], None],
 ) -> Predicted:
     """Trains an ensemble on every split, all in one program, and predicts."""
     likelihood = CATEGORICAL if dataset.num_classes else GAUSSIAN
-    state, _ = train_together([ensemble], train, config.seeds, rows.train, likelihood, on_epoch)
+    state, _ = train_together([ensemble], train, seeds, rows.train, likelihood, on_epoch)
     variables = jax.tree.map(lambda a: a[0], state.kept)
     outputs = jax.jit(jax.vmap(partial(outputs_of, ensemble)))
-    seeds = np.asarray(config.seeds, np.uint32)
-    return Predicted(*(np.asarray(outputs(variables, seeds, x)) for x in (rows.train.validation_x, rows.test_x)))
+    numbers = np.asarray(seeds, np.uint32)
+    return Predicted(*(np.asarray(outputs(variables, numbers, x)) for x in (rows.train.validation_x, rows.test_x)))
+
+
+def networks(
+    dataset: Dataset,
+    rows: Split,
+    seeds: Sequence[int],
+    model: models.MLP,
+    count: int,
+    train: TrainConfig,
+    on_epoch: Callable[[], None],
+) -> Predicted:
+    """So many independent networks on every split, each trained, and kept at its best, by itself."""
+    beyond = max(seeds) + 1
+    own = [beyond * (k + 1) + seed for seed in seeds for k in range(count)]
+    alone = predicted(dataset, repeated(rows, count), own, single(model), train, on_epoch)
+    return Predicted(*(outputs.reshape(len(seeds), count, *outputs.shape[2:]) for outputs in alone))
 
 
 def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, dict[str, Any]]:
@@ -100,9 +122,11 @@ def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, di
     rows = split(dataset, config.seeds)
     model, inputs = model_of(config, dataset)
     task = progress.add_task(name, total=(1 + len(METHODS)) * config.train.epochs)
-    train = partial(predicted, config, dataset, rows, on_epoch=lambda: progress.advance(task))
-    independent = dataclasses.replace(config.train, batch_mode="independent")
-    pool = train(deep_ensemble(model, 2 * m), independent)
+
+    def advance() -> None:
+        progress.advance(task)
+
+    pool = networks(dataset, rows, config.seeds, model, 2 * m, config.train, advance)
     curve = size_curve(dataset, rows, pool)
     deep, other = (sample(scores_of(dataset, rows, pool.members(slice(k, k + m)))) for k in (0, m))
     options = methods.Options(members=m, input_shape=inputs)
@@ -110,7 +134,8 @@ def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, di
     how = CLASSES if dataset.num_classes else NUMBERS
     for method in METHODS:
         row = KNOWN[method]
-        outputs = train(row.build(model, options), row.trained_with(config.train))
+        ensemble, train = row.build(model, options), row.trained_with(config.train)
+        outputs = predicted(dataset, rows, config.seeds, ensemble, train, advance)
         samples[method] = sample(scores_of(dataset, rows, outputs))
         if method in BATCH_ENSEMBLES:
             members = sample(of_size(dataset, rows, outputs, 1))

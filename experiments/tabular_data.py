@@ -48,6 +48,12 @@ def split(dataset: Dataset, seeds: Sequence[int]) -> Split:
     return Split(SeedData(train_x, train_y, validation_x, validation_y), test_x, test_y)
 
 
+def repeated(rows: Split, times: int) -> Split:
+    """Every split so many times, one after the other."""
+    train = SeedData(*(np.repeat(array, times, axis=0) for array in rows.train))
+    return Split(train, *(np.repeat(array, times, axis=0) for array in rows[1:]))
+
+
 def _split(dataset: Dataset, seed: int) -> list[np.ndarray]:
     from sklearn.model_selection import train_test_split
 

@@ -41,6 +41,7 @@ VIEW = (-2.0, 4.0)
 WORTH = {"test nll_scaled": "worth, NLL scaled", "test crps_scaled": "worth, CRPS scaled"}
 """In networks, between 1 and the pool's."""
 
+KEPT = {"last": "", "best": ", with the weights of its own best validation loss"}
 PAID = "FLOPs of a prediction"
 
 
@@ -111,10 +112,10 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     config = record["config"]
     words = (
         f"An MLP on five tables, {len(config['seeds'])} splits, everything trained once in each, for "
-        f"{config['train']['epochs']} epochs. {SCALE} Intervals are of 95 %, over splits, which all methods share and "
-        "whose rows overlap, so that they are narrower than those over other data of the kind would be; they are not "
-        "corrected for their number. A member alone: its gain in test NLL, on the same scale. A dash: it is not "
-        "measured there. Where a control fails nothing is said."
+        f"{config['train']['epochs']} epochs{KEPT[config['train']['keep']]}. {SCALE} Intervals are of 95 %, over "
+        "splits, which all methods share and whose rows overlap, so that they are narrower than those over other data "
+        "of the kind would be; they are not corrected for their number. A member alone: its gain in test NLL, on the "
+        "same scale. A dash: it is not measured there. Where a control fails nothing is said."
     )
     checked = "\n".join(f"- {each['data']}. {controls(each)}" for each in record["tables"])
     bought = (
