@@ -2,6 +2,8 @@
 
 The score of a deep ensemble of size l is the mean over subsets of l networks, a U-statistic of the networks; its
 standard error is the jackknife's, over networks (Efron and Stein 1981). For l = 1 that is the standard error of a mean.
+Where only some subsets are scored, pairs of networks are not equally often together, and a mean over the subsets
+without one network would hold the others in unequal shares; `without_each` takes that out.
 """
 
 import itertools
@@ -15,7 +17,13 @@ from be_jax.results import PoolScore, Scores
 from be_jax.scores import score_predictions
 
 MOST_SUBSETS = 40
-"""All subsets are scored where there are no more, as of 3 out of 7; otherwise a balanced choice of about as many."""
+"""All subsets are scored where there are no more, as of 3 out of 7; otherwise a balanced choice of about as many, at
+least twice the networks.
+"""
+
+_DRAWS = 200
+_NO_PART = 1e-9
+"""Singular values of memberships below this are rounding."""
 
 OF_MEMBERS = ("/log_probs", "/energy", "/max_logit", "/mean", "/variance")
 """How names of arrays end that have members along their first axis; all others are the same for every network."""
@@ -35,10 +43,21 @@ def subsets(networks: int, size: int) -> list[tuple[int, ...]]:
     if math.comb(networks, size) <= MOST_SUBSETS:
         return list(itertools.combinations(range(networks), size))
     random, chosen = np.random.default_rng(0), []
-    for _ in range(max(1, MOST_SUBSETS // networks)):
-        ring = random.permutation(networks)
-        chosen += [tuple(sorted(int(i) for i in np.roll(ring, -start)[:size])) for start in range(networks)]
+    for _ in range(max(2, MOST_SUBSETS // networks)):
+        ring, places = random.permutation(networks), _places(networks, size, random)
+        chosen += [tuple(sorted(int(i) for i in np.roll(ring, -start)[places])) for start in range(networks)]
     return chosen
+
+
+def _places(networks: int, size: int, random: np.random.Generator) -> np.ndarray:
+    """Places on a ring, of many drawn those whose rotations tell the parts of the networks best: the least of the
+    eigenvalues of their circulant is greatest. Neighbours, of which many pairs are never together, are the worst.
+    """
+
+    def told(places: np.ndarray) -> float:
+        return float(np.abs(np.fft.fft(np.isin(np.arange(networks), places)))[1:].min())
+
+    return max((random.permutation(networks)[:size] for _ in range(_DRAWS)), key=told)
 
 
 def ensemble_of(networks: Sequence[Predictions]) -> dict[str, np.ndarray]:
@@ -94,9 +113,33 @@ def disjoint(networks: int, size: int) -> Iterator[tuple[int, ...]]:
     return (tuple(range(start, start + size)) for start in range(0, networks - size + 1, size))
 
 
-def _pool_score(values: np.ndarray, inside: np.ndarray) -> PoolScore:
-    outside = ~inside
-    counts = outside.sum(0)
+def without_each(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """What the mean of some numbers would be without each unit that they were made of, `[units, ...]`.
+
+    With h_S = c + sum of a_i over the units i in S, by least squares, the mean over all subsets without unit i of n is
+    the mean less l (a_i - mean of a) / (n - 1): of all subsets that is the mean over those without i itself, and for
+    l = 1 the mean of the others. A unit in no subset changes nothing.
+
+    Args:
+      values: `[subsets, ...]`.
+      inside: bool `[subsets, units]`, l units in each.
+
+    Returns:
+      NaN where a unit's part cannot be told, as where all units are in every subset.
+    """
+    there = inside.any(0)
+    count, size = int(there.sum()), int(inside[0].sum())
+    centred = inside[:, there] - inside[:, there].mean(0)
+    mean = values.mean(0)
+    without = np.repeat(mean[None], inside.shape[1], axis=0)
+    if np.linalg.matrix_rank(centred, tol=_NO_PART) < count - 1 or count < 2:
+        without[there] = np.nan
+        return without
     with np.errstate(invalid="ignore"):  # of infinite scores
-        without = np.where(counts > 0, values @ outside / np.maximum(counts, 1), np.nan)
-    return PoolScore(float(values.mean()), tuple(float(value) for value in without))
+        parts = np.tensordot(np.linalg.pinv(centred, _NO_PART), values - mean, 1)
+        without[there] = mean - size * parts / (count - 1)
+    return without
+
+
+def _pool_score(values: np.ndarray, inside: np.ndarray) -> PoolScore:
+    return PoolScore(float(values.mean()), tuple(float(value) for value in without_each(values, inside)))

@@ -37,6 +37,7 @@ class RunRecord:
         members alone, without augmentation, mean over them), `train_minimised` (the NLL that training made small, of
         these or of the mixture; not in older runs) and `validation_nll` (of the mixture); in nats.
       learning_rate: at the start; None in older results.
+      start: the seed of the trained network that it started from; None where its weights were drawn.
     """
 
     method: str
@@ -50,6 +51,7 @@ class RunRecord:
     scores: Scores
     curve: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     learning_rate: float | None = None
+    start: int | None = None
 
 
 class PoolScore(NamedTuple):

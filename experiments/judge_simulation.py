@@ -6,7 +6,9 @@
 Variance components are those of the studies in `experiments/results`: of `components_<study>.json` where it was
 measured from predictions, otherwise of the scores of their runs, which hold no share of the test examples. From them
 studies of several sizes are drawn whose methods stand at a known position, the same by every endpoint, and each is
-judged. A statement is false where the position is not strictly inside of what it says, so that the edges are the worst.
+judged. A statement is false where the position is not strictly inside of what it says, so that the edges are the worst;
+and, since "worse than a single model" is said by a sequence that an equivalence ends, a method that is equivalent by
+the first endpoint and at the edge of "far below" by all others.
 """
 
 import dataclasses
@@ -28,6 +30,7 @@ from be_jax.files import write_atomically
 from be_jax.results import StudyResult
 from be_jax.stats import JudgeConfig, Row, ratio
 from be_jax.stats.claims import (
+    BELOW_HALF,
     BETTER_THAN_DEEP,
     FAR_BELOW_SINGLE,
     NEAR_DEEP,
@@ -41,13 +44,16 @@ from be_jax.stats.claims import (
 )
 from be_jax.stats.components import Components, Drawn, draw, measure
 from be_jax.stats.of_results import of_results, references_of, seeds_factor, seeds_of
-from be_jax.stats.rows import NO_GAIN
+from be_jax.stats.rows import NO_GAIN, upper_corrected
 from be_jax.stats.study import collect, members_of
 from be_jax.study import provenance
 from experiments import command_line
 
 RESULTS = Path(__file__).parent / "results"
-POSITIONS = (0.0, 0.25, 0.5, 0.75, 1.0, -0.25)
+POSITIONS = {str(position): (position, position) for position in (0.0, 0.25, 0.5, 0.75, 1.0)} | {
+    "0.0, others -0.25": (0.0, -0.25)
+}
+"""By the first endpoint, and by all others."""
 CLAIMS = ("C1", "C2")
 
 
@@ -101,16 +107,17 @@ def judged(drawn: Drawn, components: Components, config: JudgeConfig) -> tuple[t
         part, whole = drawn.gains(index)
         position = ratio(part, whole, config.confidence)
         told = position.bounded and whole.value > 0
-        rows.append(Row(endpoint, position, reason="" if told else NO_GAIN))
+        corrected = upper_corrected(part, whole, position, config)
+        rows.append(Row(endpoint, position, upper_corrected=corrected, reason="" if told else NO_GAIN))
     return tuple(rows), tuple(judge_claim(claim, rows, config) for claim in CLAIMS)  # type: ignore[arg-type]
 
 
-def false_statements(verdict: Verdict, position: float, gains: np.ndarray, margin: float) -> set[str]:
-    """The families of a claim of which something false is said."""
+def false_statements(verdict: Verdict, positions: np.ndarray, gains: np.ndarray, margin: float) -> set[str]:
+    """The families of a claim of which something false is said, where endpoints have these positions and gains."""
     found = set()
     for index, family in enumerate(families(verdict.claim, margin)):
         words = {region.words: region for region in family}
-        for stated, gain in zip(verdict.stated, gains, strict=True):
+        for stated, position, gain in zip(verdict.stated, positions, gains, strict=True):
             region = words.get(stated.words)
             if region and not (gain > 0 and region.low < position < region.high):
                 found.add(f"{verdict.claim} {FAMILIES[verdict.claim][index]}")
@@ -126,26 +133,26 @@ def simulate(
     """Rates over studies of one size, by position."""
     rates: dict[str, dict[str, Any]] = {}
     covered: dict[str, list[bool]] = defaultdict(list)
-    for at, position in enumerate(POSITIONS):
+    for at, (name, (first, others)) in enumerate(POSITIONS.items()):
+        positions = np.array([first] + [others] * (len(components.endpoints) - 1))
         false: Counter[str] = Counter()
         said: Counter[str] = Counter()
         reached = []
         for repetition in range(repetitions):
             random = np.random.default_rng([repetition, seeds, networks, at, zlib.crc32(components.source.encode())])
-            drawn = draw(components, seeds, networks, position, random)
+            drawn = draw(components, seeds, networks, positions, random)
             rows, verdicts = judged(drawn, components, config)
             wrong = set[str]().union(
-                *(false_statements(verdict, position, components.gain, config.margin) for verdict in verdicts)
+                *(false_statements(verdict, positions, components.gain, config.margin) for verdict in verdicts)
             )
             false.update({*wrong, *(["any"] if wrong else [])})
             _, tracks = verdicts
-            first = tracks.stated[0]
-            said.update([first.words or "nothing"])
+            said.update([tracks.stated[0].words or "nothing"])
             reached.append(tracks.reached)
-            for row, gain in zip(rows, components.gain, strict=True):
+            for row, position, gain in zip(rows, positions, components.gain, strict=True):
                 if gain > 0:
                     covered[str(row.endpoint)].append(row.position.holds(position))
-        rates[str(position)] = {
+        rates[name] = {
             "false": {name: _rate(false[name], repetitions) for name in ("any", *sorted(set(false) - {"any"}))},
             "primary": {words: round(count / repetitions, 5) for words, count in said.most_common()},
             "endpoints_decided": round(float(np.mean(reached)), 2),
@@ -162,8 +169,9 @@ def simulate(
 
 def _power(primary: Mapping[str, float], position: str) -> float:
     """How often the primary endpoint is shown to be on the right side of the middle, by whatever words."""
-    to_deep, to_single = (TO_DEEP, NEAR_DEEP, BETTER_THAN_DEEP), (TO_SINGLE, NEAR_SINGLE, WORSE_THAN_SINGLE)
-    right = (*to_single, FAR_BELOW_SINGLE) if position == "0.0" else to_deep
+    to_deep = (TO_DEEP, NEAR_DEEP, BETTER_THAN_DEEP)
+    to_single = (TO_SINGLE, NEAR_SINGLE, WORSE_THAN_SINGLE, BELOW_HALF, FAR_BELOW_SINGLE)
+    right = to_single if position == "0.0" else to_deep
     return round(sum(primary.get(words, 0.0) for words in right), 3)
 
 

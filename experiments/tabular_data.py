@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from be_jax.config import check
 from experiments.together import SeedData
 
-TEST, VALIDATION = 0.2, 0.2  # of all rows
+TEST, VALIDATION = 0.2, 0.2  # of all rows, the first at most
 
 
 class Dataset(NamedTuple):
@@ -39,11 +40,15 @@ def load(name: str) -> Dataset:
 
 
 def split(dataset: Dataset, seeds: Sequence[int]) -> Split:
-    """For each seed a split of its own, 60 % training, 20 % validation and 20 % test; classes keep their shares.
+    """For each seed a split of its own: test rows that no other has, 20 % of all for validation, the rest to train on.
 
-    Features, and targets that are real numbers, are standardised by the mean and deviation of the training rows.
+    Classes keep their shares. Features, and targets that are real numbers, are standardised by the mean and deviation
+    of the training rows.
     """
-    of_seeds = zip(*(_split(dataset, seed) for seed in seeds), strict=True)
+    of_seeds = zip(
+        *(_split(dataset, fold, seed) for fold, seed in zip(_folds(dataset, len(seeds)), seeds, strict=True)),
+        strict=True,
+    )
     train_x, train_y, validation_x, validation_y, test_x, test_y = map(np.stack, of_seeds)
     return Split(SeedData(train_x, train_y, validation_x, validation_y), test_x, test_y)
 
@@ -54,16 +59,22 @@ def repeated(rows: Split, times: int) -> Split:
     return Split(train, *(np.repeat(array, times, axis=0) for array in rows[1:]))
 
 
-def _split(dataset: Dataset, seed: int) -> list[np.ndarray]:
+def _folds(dataset: Dataset, count: int) -> list[np.ndarray]:
+    """So many sets of test rows of equal size, which share none and in which classes have their share."""
+    order = np.random.default_rng(0).permutation(len(dataset.y))
+    if dataset.num_classes:
+        order = order[np.argsort(dataset.y[order], kind="stable")]
+    folds = max(count, round(1 / TEST))
+    check(folds <= len(order), "seeds", count, f"at most {len(order)}, the rows of {dataset.name}")
+    return [order[fold::folds][: len(order) // folds] for fold in range(count)]
+
+
+def _split(dataset: Dataset, test: np.ndarray, seed: int) -> list[np.ndarray]:
     from sklearn.model_selection import train_test_split
 
-    def cut(rows: np.ndarray, share: float) -> list[np.ndarray]:
-        classes = None if dataset.num_classes is None else dataset.y[rows]
-        size = round(share * len(dataset.y))
-        return train_test_split(rows, test_size=size, random_state=seed, stratify=classes)  # type: ignore[no-any-return]
-
-    rest, test = cut(np.arange(len(dataset.y)), TEST)
-    train, validation = cut(rest, VALIDATION)
+    rest, size = np.setdiff1d(np.arange(len(dataset.y)), test), round(VALIDATION * len(dataset.y))
+    classes = dataset.y[rest] if dataset.num_classes else None
+    train, validation = train_test_split(rest, test_size=size, random_state=seed, stratify=classes)
     x = _standardised(dataset.x, train)
     y = dataset.y if dataset.num_classes else _standardised(dataset.y, train)
     return [array[rows] for rows in (train, validation, test) for array in (x, y)]

@@ -102,9 +102,10 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
     tables = [each for each in record["tables"] if not each["failed"] and not idle_controls(each)]
     said = []
     for name in (name for name, row in TABLE.items() if row.is_subject):
-        found = [f"{percent(interval(each['methods'][name][NLL]))} on {each['dataset']}" for each in tables]
-        said.append(f"Of the deep ensemble's gain in scaled test NLL {name_of(name)} recovers {listed(found)}.")
-    return said if tables else []
+        rows = {each["dataset"]: each["methods"][name][NLL] for each in tables if name in each["methods"]}
+        if found := [f"{percent(interval(row))} on {dataset}" for dataset, row in rows.items()]:
+            said.append(f"Of the deep ensemble's gain in scaled test NLL {name_of(name)} recovers {listed(found)}.")
+    return said
 
 
 def to_markdown(record: Mapping[str, Any]) -> str:
@@ -113,9 +114,10 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     words = (
         f"An MLP on five tables, {len(config['seeds'])} splits, everything trained once in each, for "
         f"{config['train']['epochs']} epochs{KEPT[config['train']['keep']]}. {SCALE} Intervals are of 95 %, over "
-        "splits, which all methods share and whose rows overlap, so that they are narrower than those over other data "
-        "of the kind would be; they are not corrected for their number. A member alone: its gain in test NLL, on the "
-        "same scale. A dash: it is not measured there. Where a control fails nothing is said."
+        "splits, which all methods share; no row is tested in two of them, but training rows overlap, so that "
+        "intervals over other data of the kind would be wider; they are not corrected for their number. A member "
+        "alone: its gain in test NLL, on the same scale. A dash: it is not measured there. Where a control fails "
+        "nothing is said."
     )
     checked = "\n".join(f"- {each['data']}. {controls(each)}" for each in record["tables"])
     bought = (

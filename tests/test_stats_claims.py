@@ -12,6 +12,7 @@ from stats_fakes import mean_of, p_above, p_below
 from be_jax.config import ConfigError
 from be_jax.stats import Endpoint, Interval, JudgeConfig, Row, Sample, gain_row
 from be_jax.stats.claims import (
+    BELOW_HALF,
     BETTER_THAN_DEEP,
     DISTINCT,
     FAR_BELOW_SINGLE,
@@ -37,7 +38,11 @@ def row(lower, upper, name="a", **fields):
 
 
 def stated(claim, *intervals):
-    rows = [row(*interval, name) for name, interval in zip(NAMES, intervals, strict=False)]
+    """Of each endpoint the interval, and, third, the upper end of the corrected one, where it is another."""
+    rows = [
+        row(low, high, name, upper_corrected=(*corrected, high)[0])
+        for name, (low, high, *corrected) in zip(NAMES, intervals, strict=False)
+    ]
     return judge_claim(claim, rows, CONFIG)
 
 
@@ -77,6 +82,7 @@ def test_words_of_an_interval(lower, upper, c1, c2, c3):
         ([(0.6, 1.3), (0.6, 2.0)], "contradicted", [NEAR_DEEP, NEAR_DEEP], 2),
         ([(-3.0, -1.0), (-0.4, 0.3)], "mixed", [WORSE_THAN_SINGLE, NEAR_SINGLE], 2),
         ([(-0.2, 0.2), (-4.0, -3.0), (0.0, 0.2)], "mixed", [TO_SINGLE, FAR_BELOW_SINGLE, NEAR_SINGLE], 3),
+        ([(-0.2, 0.2), (-4.0, -0.3, -0.2), (0.0, 0.2)], "supported", [TO_SINGLE, BELOW_HALF, NEAR_SINGLE], 3),
         ([(-0.2, 0.2), (-4.0, -0.2)], "supported", [TO_SINGLE, NEAR_SINGLE], 2),
     ],
 )
@@ -138,9 +144,11 @@ def test_interval_word_and_test_never_disagree(seed, position, spread, seeds, ne
     assert bool(found.reason) == (not gains)
     for claim in ("C1", "C2", "C3"):
         for region in (region for family in families(claim, CONFIG.margin) for region in family):
-            above = math.isinf(region.low) or p_above(part - region.low * whole) <= 0.025
-            below = math.isinf(region.high) or p_below(part - region.high * whole) <= 0.025
-            assert found.position.within(region.low, region.high) == (gains and above and below), (region, found)
+            level, high = 0.025 / (len(CONFIG.quality) if region.corrected else 1), min(region.high, region.below)
+            gain_told = p_above(whole) <= level
+            above = math.isinf(region.low) or p_above(part - region.low * whole) <= level
+            below = math.isinf(high) or p_below(part - high * whole) <= level
+            assert region.shown_by(found) == (gain_told and above and below), (region, found)
 
 
 @pytest.mark.parametrize("field", ["level", "margin", "min_units"])

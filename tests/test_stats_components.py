@@ -101,18 +101,18 @@ def test_what_is_false(interval, position, false, without_a_gain):
         found = set()
         for claim in ("C1", "C2"):
             verdict = judge_claim(claim, [row], JudgeConfig())
-            found |= false_statements(verdict, position, np.array([gain]), JudgeConfig().margin)
+            found |= false_statements(verdict, np.array([position]), np.array([gain]), JudgeConfig().margin)
         assert found == expected
 
 
 def test_far_below_is_false_of_what_is_not():
     """The sequence of "worse than" ends with the first endpoint, so that the second is told by the weakest family."""
     equivalent = Row(ENDPOINTS[0], Interval(0.0, ((-0.1, 0.1),)))
-    far_below = Row(ENDPOINTS[1], Interval(-1.0, ((-1.5, -0.5),)))
+    far_below = Row(ENDPOINTS[1], Interval(-1.0, ((-1.5, -0.5),)), upper_corrected=-0.3)
     verdict = judge_claim("C2", [equivalent, far_below], JudgeConfig())
     assert [each.words for each in verdict.stated] == ["equivalent to a single model", "far below a single model"]
-    for position, false in ((-0.24, {"C2 nearer"}), (-0.26, {"C2 equivalent"})):
-        assert false_statements(verdict, position, np.ones(2), JudgeConfig().margin) == false
+    for position, false in ((-0.24, {"C2 nearer"}), (-0.26, set())):
+        assert false_statements(verdict, np.array([0.0, position]), np.ones(2), JudgeConfig().margin) == false
 
 
 @pytest.mark.parametrize("examples", [True, False])

@@ -57,6 +57,18 @@ def test_the_method_that_is_the_scale_is_worth_exactly_its_size(curve):
         assert found.upper - found.lower < 1e-6
 
 
+def test_between_sizes_gains_go_as_one_less_one_over_the_size():
+    """A pool whose ensembles of l score 1 / l exactly: a score of 1 / 1.4 is worth 1.4, which straight lines miss."""
+    scale = {size: of_seeds([{("test", "nll"): np.array([1 / size])}] * 3, "networks") for size in range(1, 6)}
+    for size in (1.0, 1.4, 2.5, 4.9, 5.0):
+        method = of_seeds([{("test", "nll"): np.array([1 / size + noise])} for noise in (-1e-3, 0, 1e-3)])
+        found = deep_ensemble_equivalent(method, scale)
+        assert found.value == pytest.approx(size, abs=1e-6)
+        half = 4.303 * 1e-3 / np.sqrt(3)  # of Student's t with 2 degrees of freedom
+        ends = (min(5, 1 / (1 / size - half)), max(1, 1 / (1 / size + half)))
+        np.testing.assert_allclose([found.upper, found.lower], ends, atol=0.003)
+
+
 def test_what_lies_beyond_the_scale_is_clipped_and_says_so(examples, curve):
     ends = [curve[size].scores for size in (1, 5)]
     worse = of_seeds([{place: values + 0.3 for place, values in scores.items()} for scores in ends[0]])

@@ -53,6 +53,18 @@ def decisions(judgement: Judgement, name: str) -> dict[str, str]:
     return {verdict.claim: verdict.decision for verdict in judgement.method(name).verdicts}
 
 
+def test_an_endpoint_by_which_copies_are_not_at_0_is_told(samples):
+    """Copies as they are, but for an accuracy on shifted images that is a deep ensemble's."""
+    place, deep = ("shift", "accuracy"), samples.deep_ensemble
+    copies = samples.methods["copies"]
+    scores = [{**each, place: deep.scores[i][place]} for i, each in enumerate(copies.scores)]
+    spoilt = dataclasses.replace(samples, copies=dataclasses.replace(copies, scores=scores, factor="seeds of copies 2"))
+    honest = dataclasses.replace(samples, copies=dataclasses.replace(copies, factor="seeds of copies 2"))
+    told, silent = (" ".join(judge(each).notes) for each in (spoilt, honest))
+    assert "Copies of one network, which pass by test nll_scaled, are not at 0 by shift accuracy, " in told
+    assert "shift accuracy" not in silent
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "position"), SHARES.items())
 def test_known_positions_are_in_their_intervals(judgement, name, position):

@@ -11,7 +11,7 @@ from scipy import stats
 from be_jax.report import summarise
 from be_jax.report.summary import look_up
 from be_jax.stats import difference, diversity_ratio, gain_recovered, judge_results, ratio_of_means
-from be_jax.stats.of_results import of_pool_record
+from be_jax.stats.of_results import of_pool_record, of_results
 
 
 @pytest.mark.parametrize("metric", ["nll", "accuracy", "ece"])
@@ -49,6 +49,26 @@ def test_a_method_whose_curves_say_undertrained_is_not_judged():
     judged = judge_results(dataclasses.replace(result, runs=tuple(runs), config=config)).method("batch_ensemble")
     assert "of what a single network has" in judged.undertrained
     assert {verdict.decision for verdict in judged.verdicts} <= {"undertrained", "not judged"}
+
+
+def test_runs_that_start_from_networks_of_the_pool_share_them():
+    """Runs that are as the networks that they started from: nothing is uncertain about the difference."""
+    result = pooled_study({"batch_ensemble": 0.5})
+    pool = [run for run in result.runs if run.method == "single"]
+    started = [
+        dataclasses.replace(run, method="adapted", seed=1000 + i, start=run.seed) for i, run in enumerate(pool[:4])
+    ]
+    grown = dataclasses.replace(result, runs=(*result.runs, *started))
+    found = of_results(grown, "adapted")
+    assert (found.factor, found.units, len(found.scores)) == ("networks", len(pool), 4)
+    single = of_results(result, "single", "networks")
+    both = dataclasses.replace(single, scores=single.scores[:4], inside=single.inside[:4])
+    error = (found.statistic("test", "nll") - both.statistic("test", "nll")).uncertainty().standard_error
+    assert error == pytest.approx(0, abs=1e-12)
+    apart = [dataclasses.replace(run, start=None) for run in started]
+    assert of_results(dataclasses.replace(result, runs=(*result.runs, *apart)), "adapted").factor == "seeds of adapted"
+    few = dataclasses.replace(result, runs=(*result.runs, *started[:2]))
+    assert of_results(few, "adapted").units == 2, "two runs are too few to judge, whatever the pool has"
 
 
 def test_what_is_paired_is_by_seed_whatever_the_order_and_the_runs_missing():

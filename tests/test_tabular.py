@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from be_jax.config import ConfigError
-from experiments import small, tabular, tabular_report, tabular_scores
+from experiments import small, tabular, tabular_data, tabular_report, tabular_scores
 from experiments.tabular_data import LOADERS, Dataset, load, split
 
 pytestmark = pytest.mark.slow
@@ -33,13 +33,22 @@ def record():
 
 def test_splits_are_disjoint_and_whole():
     rows = np.arange(100, dtype=np.float32)
-    dataset = Dataset("rows", rows[:, None], rows, None)
-    parts = split(dataset, (0, 1))
-    for s in range(2):
-        values = np.concatenate([parts.train.y[s], parts.train.validation_y[s], parts.test_y[s]])
+    dataset = Dataset("rows", rows[:, None], rows % 2, 2)
+    parts = split(dataset, range(10))
+    for s in range(10):
+        values = np.concatenate([part[s, :, 0] for part in (parts.train.x, parts.train.validation_x, parts.test_x)])
         assert len(np.unique(values)) == 100
-        assert [len(part) for part in (parts.train.y[s], parts.train.validation_y[s], parts.test_y[s])] == [60, 20, 20]
-    assert (parts.test_y[0] != parts.test_y[1]).any()
+        sizes = [len(part) for part in (parts.train.y[s], parts.train.validation_y[s], parts.test_y[s])]
+        assert sizes == [70, 20, 10]
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, 20), (3, 20), (10, 10), (20, 5)])
+def test_no_row_is_tested_twice(count, size):
+    dataset = Dataset("rows", np.zeros((100, 1)), np.arange(100) % 5, 5)
+    folds = tabular_data._folds(dataset, count)
+    assert [len(fold) for fold in folds] == [size] * count
+    assert len(np.unique(np.concatenate(folds))) == count * size
+    assert all((np.bincount(dataset.y[fold]) == size // 5).all() for fold in folds)
 
 
 def test_training_rows_set_the_scale():
@@ -50,7 +59,7 @@ def test_training_rows_set_the_scale():
 
 
 def test_classes_keep_their_shares():
-    parts = split(load("wine"), (0,))
+    parts = split(load("wine"), (0, 1, 2, 3, 4))
     shares = [np.bincount(y[0]) / y.shape[1] for y in (parts.train.y, parts.test_y)]
     np.testing.assert_allclose(*shares, atol=0.03)
 

@@ -190,9 +190,10 @@ def conditions(config: JudgeConfig) -> str:
         f"after that is shown, not claimed: {order}. Equivalent to: within {100 * config.margin:g} points of 0 % or "
         "100 %. Statements of each strength (nearer to; worse or better than; equivalent to) form a sequence of their "
         f"own: of each, about each method, the chance of any false one is at most {100 * config.level:g} %. This is "
-        "not corrected for the number of methods. Far below a single model: an interval wholly below "
-        f"−{100 * config.margin:g} % that the sequence of worse than does not reach; at the level of that endpoint "
-        "alone."
+        "not corrected for the number of methods. Far below a single model: wholly below "
+        f"−{100 * config.margin:g} % at {100 * config.level:g} % divided by the number of endpoints, where the "
+        "sequence of worse than does not reach; wholly below it at the level of its endpoint alone is said to be below "
+        "half, and speaks for neither."
     )
 
 

@@ -7,8 +7,9 @@ the full level only where all endpoints before it showed a region of the same fa
 and so is the first endpoint of which a family says something false. That errors of *direction* in earlier endpoints add
 nothing to it is proved for some dependences only (Grandhi, Guo and Romano 2016); `experiments/judge_simulation.py`
 measures all false statements together. All statements about one endpoint are read off one interval, which therefore
-never disagrees with a word. *Far below a single model* shares the sequence of the weakest family, lest what is far
-below both be called nearer to one of them: it is at the level of its endpoint alone.
+never disagrees with a word. What is far below both ends is not called nearer to one of them: an interval below the
+margin says *below half*, which speaks for neither, or, where it does so at the level divided by the number of
+endpoints, *far below a single model*.
 """
 
 import dataclasses
@@ -33,6 +34,7 @@ TO_SINGLE, TO_DEEP = "equivalent to a single model", "equivalent to a deep ensem
 WORSE_THAN_SINGLE, BETTER_THAN_DEEP = "worse than a single model", "better than a deep ensemble"
 WORSE_THAN_DEEP = "worse than a deep ensemble"
 FAR_BELOW_SINGLE = "far below a single model"
+BELOW_HALF = "below half of a deep ensemble's gain"
 NEAR_SINGLE = "nearer to a single model than to a deep ensemble"
 NEAR_DEEP = "nearer to a deep ensemble than to a single model"
 TOWARDS_DEEP = frozenset({TO_DEEP, BETTER_THAN_DEEP, NEAR_DEEP})
@@ -46,14 +48,23 @@ class Region(NamedTuple):
 
     Attributes:
       words: the statement.
-      direction: 1 where it speaks for the claim, -1 against.
+      direction: 1 where it speaks for the claim, -1 against, 0 for neither.
       low, high: the numbers.
+      below: below which the interval must lie besides, for the statement to be made.
+      corrected: whether the interval is that of `Row.upper_corrected`.
     """
 
     words: str
-    direction: Literal[1, -1]
+    direction: Literal[1, 0, -1]
     low: float
     high: float
+    below: float = math.inf
+    corrected: bool = False
+
+    def shown_by(self, row: Row) -> bool:
+        """Whether the interval of the row lies in it."""
+        high = min(self.high, self.below)
+        return row.upper_corrected < high if self.corrected else row.position.within(self.low, high)
 
 
 Families = tuple[tuple[Region, ...], ...]
@@ -115,8 +126,9 @@ def families(claim: ClaimName, margin: float) -> Families:
             return apart, (to_deep,)
         case "C2":
             outside = (Region(WORSE_THAN_SINGLE, -1, low, 0.0), Region(BETTER_THAN_DEEP, -1, 1.0, high))
-            below = Region(FAR_BELOW_SINGLE, -1, low, -margin)
-            nearer = (below, Region(NEAR_SINGLE, 1, low, middle), Region(NEAR_DEEP, -1, middle, high))
+            far = Region(FAR_BELOW_SINGLE, -1, low, -margin, corrected=True)
+            below = Region(BELOW_HALF, 0, low, middle, below=-margin)
+            nearer = (far, below, Region(NEAR_SINGLE, 1, low, middle), Region(NEAR_DEEP, -1, middle, high))
             return (Region(TO_SINGLE, 1, -margin, margin), to_deep), outside, nearer
         case _:
             identical = Region(IDENTICAL, 1, low, margin)
@@ -166,7 +178,7 @@ def _sequence(of_families: Families, rows: Sequence[Row]) -> tuple[Stated, ...]:
 def _shown(family: Sequence[Region], row: Row) -> Region | None:
     if row.reason:
         return None
-    return next((region for region in family if row.position.within(region.low, region.high)), None)
+    return next((region for region in family if region.shown_by(row)), None)
 
 
 def _why(row: Row) -> str:

@@ -124,8 +124,10 @@ class Drawn(NamedTuple):
         return own - one, deep - one
 
 
-def draw(components: Components, seeds: int, networks: int, position: float, random: np.random.Generator) -> Drawn:
-    """A study of as many seeds and networks, whose method stands at a position by every endpoint."""
+def draw(
+    components: Components, seeds: int, networks: int, position: float | np.ndarray, random: np.random.Generator
+) -> Drawn:
+    """A study of as many seeds and networks, whose method stands at a position by every endpoint, or at one by each."""
     count = len(components.endpoints)
     of_networks = _normal(random, components.networks, networks)
     of_seeds = _normal(random, components.seeds, seeds)

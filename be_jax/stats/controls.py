@@ -70,6 +70,23 @@ def negative(
     return control(NEGATIVE, 0.0, copies, single, deep_ensemble, config)
 
 
+def elsewhere(copies: Sample | None, single: Sample, deep_ensemble: Sample, config: JudgeConfig) -> str:
+    """A note on endpoints beside the primary one by which copies of one network are not at 0; empty without any."""
+    rows = [gain_row(each, copies, single, deep_ensemble, config) for each in config.quality[1:] if copies]
+    told = [row for row in rows if row.position.bounded and not row.position.holds(0.0)]
+    if not told:
+        return ""
+    shown = "; ".join(
+        f"{row.endpoint}, {100 * row.position.value:.0f} % [{100 * row.position.lower:.0f}, "
+        f"{100 * row.position.upper:.0f}]"
+        for row in told
+    )
+    return (
+        f"Copies of one network, which pass by {config.primary}, are not at 0 by {shown}, as one endpoint in "
+        f"{1 / config.level:.0f} is by chance: what is said of methods by it is to be set against that."
+    )
+
+
 def positive(
     networks: Sequence[Predictions], size: int, config: JudgeConfig, score: Callable[..., Scores] | None = None
 ) -> Control:

@@ -55,7 +55,7 @@ class Convergence:
         reasons = []
         if not self.learned >= MIN_LEARNED:
             reasons.append(
-                f"its members have come down by {100 * self.learned:.2f} % of what a single network has in training "
+                f"its members have come down by {100 * self.learned:.3f} % of what a single network has in training "
                 f"NLL, less than {100 * MIN_LEARNED:.0f} %"
             )
         if not self.rise <= MAX_RISE:

@@ -2,9 +2,10 @@
 
 It is the number l, a real one, of networks whose ensemble scores as the method does (Ashukha et al. 2020, arXiv
 2002.06470, section 5). Scores of ensembles of size l are means over subsets of a pool, made monotone in l, with
-straight lines between sizes. Likelihood is best compared after temperature scaling ("nll_scaled"), since an ensemble
-and a single network of the same quality can differ in it for no better reason than their confidence. They scale the
-average over members; here, as everywhere, one temperature scales the members.
+straight lines over 1 / l between sizes: what averaging brings goes very nearly as 1 - 1 / l. Likelihood is best
+compared after temperature scaling ("nll_scaled"), since an ensemble and a single network of the same quality can differ
+in it for no better reason than their confidence. They scale the average over members; here, as everywhere, one
+temperature scales the members.
 """
 
 import dataclasses
@@ -31,7 +32,7 @@ SCALES = (
 )
 """The scores by which equivalents are given; of predictions without a temperature the raw ones."""
 
-_STEPS = 50  # sizes that are tried, from one network to the next
+_STEPS = 500  # sizes that are tried, from one network to the next
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _not_rejected(statistics: list[Statistic], value: float, confidence: float) 
     """The smallest and the largest size whose ensembles are not told from the method by a two-sided test.
 
     Args:
-      statistics: of the method, then of every size from 1 on; straight lines between.
+      statistics: of the method, then of every size from 1 on.
       value: the estimate, which is always between them.
       confidence: of the interval.
     """
@@ -157,7 +158,9 @@ def _not_rejected(statistics: list[Statistic], value: float, confidence: float) 
     if any(count < 2 for statistic in statistics for count in statistic.units.values()):
         return math.nan, math.nan
     sizes = np.linspace(1, largest, _STEPS * (largest - 1) + 1)
-    on_scale = np.maximum(0.0, 1.0 - np.abs(sizes[:, None] - np.arange(1, largest + 1)))
+    before = np.minimum(np.floor(sizes), largest - 1)
+    places = before + (1 - before / sizes) * (before + 1)
+    on_scale = np.maximum(0.0, 1.0 - np.abs(places[:, None] - np.arange(1, largest + 1)))
     weights = np.concatenate([np.ones((len(sizes), 1)), -on_scale], axis=1)
     contrasts = weights @ [statistic.value for statistic in statistics]
     variance, freedom = weighted(covariances(statistics), weights).combined()
@@ -167,4 +170,4 @@ def _not_rejected(statistics: list[Statistic], value: float, confidence: float) 
 
 def _where(level: float, scale: np.ndarray, sizes: np.ndarray) -> float:
     """The size at which a scale, made monotone, reaches a level; the nearer end where it never does."""
-    return float(np.interp(level, isotonic_regression(scale).x, sizes))
+    return float(1 / np.interp(level, isotonic_regression(scale).x, 1 / sizes))

@@ -96,10 +96,13 @@ def judge(
         notes.append("No set `validation` was predicted: raw scores are judged, with no temperature.")
     for name, sample in samples.methods.items():
         _check_units(name, sample, samples.single, samples.deep_ensemble)
+    references = (samples.copies, samples.single, samples.deep_ensemble)
     checked = (
-        controls.negative(samples.copies, samples.single, samples.deep_ensemble, config, samples.copies_apart),
+        controls.negative(*references, config, samples.copies_apart),
         samples.positive or Control(controls.POSITIVE, 1.0, reason="there is no pool of networks"),
     )
+    if checked[0].passed and (told := controls.elsewhere(*references, config)):
+        notes.append(told)
     judged = [_judged(name, samples, checked, config) for name in progress(samples.methods, "judging")]
     return Judgement(about or {}, config, checked, tuple(judged), tuple(notes))
 

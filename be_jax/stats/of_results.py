@@ -6,7 +6,7 @@ import numpy as np
 
 from be_jax.results import COPIES, DEEP_ENSEMBLE, SINGLE, SINGLE_WIDE, StudyResult
 from be_jax.scores import Scores
-from be_jax.stats.config import OOD, Endpoint, JudgeConfig
+from be_jax.stats.config import MIN_UNITS, OOD, Endpoint, JudgeConfig
 from be_jax.stats.convergence import copies_apart, undertrained
 from be_jax.stats.fieller import Interval, ratio
 from be_jax.stats.jackknife import quantile
@@ -14,7 +14,7 @@ from be_jax.stats.judge import Samples, judge
 from be_jax.stats.judgement import Judgement
 from be_jax.stats.means import Estimate
 from be_jax.stats.rows import Row, diversity_row, gain_row
-from be_jax.stats.sample import Sample, of_seeds
+from be_jax.stats.sample import Sample, membership, of_seeds
 from be_jax.stats.weights import Weights
 
 NETWORKS = "networks"
@@ -36,10 +36,10 @@ def judge_results(
     if references is None or not names:
         return None
     samples = Samples(
-        {name: of_results(result, name, seeds_factor(name)) for name in names},
+        {name: of_results(result, name) for name in names},
         *references,
         frozenset({SINGLE_WIDE}),
-        of_results(result, COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
+        of_results(result, COPIES) if COPIES in runs else None,
         weights=weights_of(weights, names, runs, result.pooled is not None),
         undertrained=undertrained(result),
         copies_apart=copies_apart(result),
@@ -113,11 +113,25 @@ def ratio_of_means(numerators: Sequence[float], denominators: Sequence[float]) -
     return ratio(part, whole)
 
 
-def of_results(result: StudyResult, method: str, factor: str, seeds: Collection[int] | None = None) -> Sample:
-    """The runs of a method that did not diverge, or of some seeds, in their order, by the scores in the result."""
+def of_results(result: StudyResult, method: str, factor: str = "", seeds: Collection[int] | None = None) -> Sample:
+    """The runs of a method that did not diverge, or of some seeds, in their order, by the scores in the result.
+
+    Of a factor of this name, or as `of_runs` has it.
+    """
     whole = {run.seed: run for run in result.runs if run.method == method and run.status != "diverged"}
-    wanted = whole if seeds is None else sorted(seeds)
-    return of_seeds([_scalars(whole[seed].scores) for seed in wanted], factor)
+    wanted = list(whole) if seeds is None else sorted(seeds)
+    scores = [_scalars(whole[seed].scores) for seed in wanted]
+    return of_seeds(scores, factor) if factor else of_runs(result, method, wanted, scores)
+
+
+def of_runs(result: StudyResult, method: str, seeds: Sequence[int], scores: Sequence[Scores]) -> Sample:
+    """Scored runs of a method: their units are its seeds, or, where each starts from a network of the pool, that."""
+    pool = seeds_of(result).get(SINGLE, [])
+    started = {run.seed: run.start for run in result.runs if run.method == method}
+    starts = [started[seed] for seed in seeds]
+    if not result.pooled or len(seeds) < MIN_UNITS or not set(starts) <= set(pool):
+        return of_seeds(scores, seeds_factor(method))
+    return Sample(tuple(scores), NETWORKS, membership([[pool.index(start)] for start in starts], len(pool)))  # type: ignore[arg-type]
 
 
 def of_pool_record(result: StudyResult, size: int) -> Sample | None:
@@ -190,7 +204,7 @@ def _compared(result: StudyResult, methods: Sequence[str], paired: bool) -> list
         if not common:
             return Row(Endpoint("", ""), reason="no seed is common to all", missing=True)
         return [of_results(result, name, PAIRED, common) for name in methods]
-    return [by_name.get(name) or of_results(result, name, seeds_factor(name)) for name in methods]
+    return [by_name.get(name) or of_results(result, name) for name in methods]
 
 
 def _scalars(scores: Mapping[str, Mapping[str, float]]) -> Scores:

@@ -34,6 +34,8 @@ class Row:
         infinite where it could tell none.
       needed: units of each factor at which a position of 0 or 1 would be told from 0.5 with 80 % power; None where none
         suffice.
+      upper_corrected: the upper end of the position's interval, of a gain below -margin, at the level divided by the
+        number of endpoints of quality; infinite otherwise.
       reason: why nothing is decided from it; empty otherwise.
       missing: whether a sample does not have the score.
     """
@@ -46,6 +48,7 @@ class Row:
     at_start: float = math.nan
     detectable: float = math.inf
     needed: Mapping[str, int] | None = None
+    upper_corrected: float = math.inf
     reason: str = ""
     missing: bool = False
 
@@ -62,7 +65,17 @@ def gain_row(endpoint: Endpoint, method: Sample, single: Sample, deep_ensemble: 
     own, one, deep = (sample.statistic(*endpoint) for sample in (method, single, deep_ensemble))
     part, whole = float(sign) * (own - one), float(sign) * (deep - one)
     row = _row(endpoint, part, whole, config, none=NO_GAIN, negative=LOSS)
+    corrected = upper_corrected(part, whole, row.position, config)
+    row = dataclasses.replace(row, upper_corrected=corrected)
     return dataclasses.replace(row, method=own.value, single=one.value, deep_ensemble=deep.value)
+
+
+def upper_corrected(part: Statistic, whole: Statistic, position: Interval, config: JudgeConfig) -> float:
+    """See `Row`."""
+    if not position.within(-math.inf, -config.margin):
+        return math.inf
+    wider = ratio(part, whole, 1 - config.level / len(config.quality))
+    return wider.upper if wider.bounded else math.inf
 
 
 def diversity_row(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
-from be_jax.pool import ensemble_of, subsets
+from be_jax.pool import ensemble_of, subsets, without_each
 from be_jax.scores import Predictions, Scores, score_run
 from be_jax.stats.config import ROOT
 from be_jax.stats.jackknife import Statistic
@@ -39,10 +39,7 @@ class Sample:
         """The mean of a score over runs, on all units and without each; of a root, the root of that mean."""
         base = metric.removeprefix(ROOT)
         values = np.stack([scores[set_name, base] for scores in self.scores])
-        outside = (~self.inside).astype(np.float64)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            without = outside.T @ values / outside.sum(0)[:, None]
-        mean = Statistic(values.mean(axis=0), {self.factor: without})
+        mean = Statistic(values.mean(axis=0), {self.factor: without_each(values, self.inside)})
         return mean if base == metric else mean.root()
 
 

@@ -15,7 +15,7 @@ from be_jax.stats.convergence import undertrained as not_trained
 from be_jax.stats.equivalent import FEWEST_NETWORKS, networks_of, size_curve
 from be_jax.stats.judge import Progress, Samples, judge, silently
 from be_jax.stats.judgement import Judgement
-from be_jax.stats.of_results import about, judged_names, notes_on, seeds_factor, seeds_of, weights_of
+from be_jax.stats.of_results import about, judged_names, notes_on, of_runs, seeds_factor, seeds_of, weights_of
 from be_jax.stats.sample import Sample, of_seeds
 from be_jax.stats.weights import Weights
 
@@ -112,22 +112,25 @@ def collect(
         else list(networks_of([load(DEEP_ENSEMBLE, seed) for seed in runs[DEEP_ENSEMBLE]]))
     )
 
-    def of(method: str, factor: str) -> Sample:
-        return of_seeds([score(load(method, seed)) for seed in progress(runs[method], f"scoring {method}")], factor)
+    def scored(method: str) -> list[Scores]:
+        return [score(load(method, seed)) for seed in progress(runs[method], f"scoring {method}")]
 
-    methods = {name: of(name, seeds_factor(name)) for name in judged_names(runs, pooled)}
+    def of(method: str) -> Sample:
+        return of_runs(result, method, runs[method], scored(method))
+
+    methods = {name: of(name) for name in judged_names(runs, pooled)}
     largest = min(len(networks) - 1, 2 * size)
     whole = None if shift_equivalents else {1, size}
     curve = size_curve(networks, largest, whole, score) if len(networks) >= FEWEST_NETWORKS else {}
-    single = curve[1] if pooled else of(SINGLE, "single networks")
-    deep = curve[size] if pooled else of(DEEP_ENSEMBLE, "deep ensembles")
+    single = curve[1] if pooled else of_seeds(scored(SINGLE), "single networks")
+    deep = curve[size] if pooled else of_seeds(scored(DEEP_ENSEMBLE), "deep ensembles")
     config = (config or JudgeConfig()).as_measured(single.has)
     samples = Samples(
         methods,
         single,
         deep,
         frozenset({SINGLE_WIDE}),
-        of(COPIES, seeds_factor(COPIES)) if COPIES in runs else None,
+        of(COPIES) if COPIES in runs else None,
         controls.positive(networks, size, config) if pooled else None,
         weights_of(weights, list(methods), runs, pooled),
         at_start or (_at_start(folder) if folder else {}),

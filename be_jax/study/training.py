@@ -161,6 +161,7 @@ def read_record(method: Planned, seed: int, run: RunFolder, score: Score = score
         scores={} if diverged else score(run.load_predictions()),
         curve=_curve(epochs),
         learning_rate=method.train.learning_rate,
+        start=method.start_of(seed) if method.start else None,
         **renamed(outcome),
     )
 
