@@ -16,6 +16,10 @@ METHODS = (
     *("last_layer", "masksembles", "full_rank", "packed", "snapshot"),
 )
 DENSE_ALONE = ("full_rank", "lora_ensemble")
+RATES = dict.fromkeys(("masksembles", "packed", "snapshot", "norm_ensemble", "tabm", "last_layers"), 0.1) | {
+    "last_layer": 0.2
+}
+"""On CIFAR-10, chosen by `experiments.learning_rates`."""
 OF_RESNETS = (*(name for name in METHODS if name not in DENSE_ALONE), "norm_ensemble")
 
 
@@ -119,7 +123,14 @@ def _of_presets() -> dict[str, Config | Cifar10]:
     embedded = _of(Config, mnist.PRESETS["embedded"], methods=METHODS)
     of_few = tuple(name for name, row in VARIANTS.items() if not name.endswith(f"_{MANY}"))
     full = dataclasses.replace(embedded, preset="full", data="tfds", variants=of_few)
-    cifar = _of(Cifar10, cifar10_config.CPU, preset="cifar10", methods=OF_RESNETS)
+    rates = {**cifar10_config.CPU.learning_rates, **RATES}
+    of_cifar = {
+        "preset": "cifar10",
+        "methods": OF_RESNETS,
+        "seeds": cifar10_config.CPU.seeds[:3],
+        "learning_rates": rates,
+    }
+    cifar = _of(Cifar10, cifar10_config.CPU, **of_cifar)
     return {"embedded": embedded, "full": full, "cifar10": cifar}
 
 
