@@ -16,6 +16,8 @@ from be_jax.stats import Endpoint, Judgement, MethodJudgement
 from experiments import small_report
 from experiments.cost.result import Result
 from experiments.evidence import PRIMARY, recorded
+from experiments.zoo_methods import VARIANTS
+from experiments.zoo_worth import COSTS, ENDPOINTS, relative, worth
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -68,10 +70,28 @@ def findings() -> str:
         return ""
     result, judgement = committed(HEADLINE)
     what = f"{_linked(TITLES[HEADLINE], HEADLINE)}, a network of {result.runs[0].parameters:,} weights"
-    said = [standing(label(result, each.name), each) for each in _told(judgement)]
-    shown = headlines(HEADLINE) if judgement.failed else [f"{words[0].upper()}{words[1:]}." for words in said]
+    said = [standing(label(result, each.name), each) for each in judgement.methods if _is_subject(each.name)]
+    shown = headlines(HEADLINE) if judgement.failed else [f"{words}." for words in said]
+    shown += best_start(recorded(RESULTS, "zoo_cifar10"))
     heads = ["gain recovered, scaled test NLL", *(small_report.name_of(name) for name in SHOWN)]
     return f"{what}:\n\n{bulleted(shown)}\n\n{small_report.table(heads, gains())}"
+
+
+def best_start(record: Mapping[str, Any]) -> list[str]:
+    """Which BatchEnsemble of the zoo on CIFAR-10 is worth most, in one sentence; none without a judgement."""
+    names = [name for name in (*SHOWN[:2], *VARIANTS) if name not in record.get("undertrained", ())]
+    worths = {name: found for name in names if record and (found := worth(record, name, PRIMARY))}
+    if not worths:
+        return []
+    best = max(worths, key=lambda name: worths[name].value)
+    parameters = relative(record, best, COSTS["parameters"])
+    seeds = len(record["config"]["seeds"])
+    where = _linked("CIFAR-10", "zoo_cifar10")
+    name = record["labels"][best]
+    return [
+        f"On {where}, {seeds} seeds, the best start is {name.removeprefix('BatchEnsemble, ')}: worth {worths[best]} "
+        f"networks by {ENDPOINTS[PRIMARY]}, with {parameters:.2f} of one's parameters."
+    ]
 
 
 def gains() -> list[list[str]]:
