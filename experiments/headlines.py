@@ -87,10 +87,10 @@ def best_start(record: Mapping[str, Any]) -> list[str]:
     parameters = relative(record, best, COSTS["parameters"])
     seeds = len(record["config"]["seeds"])
     where = _linked("CIFAR-10", "zoo_cifar10")
-    name = record["labels"][best]
+    start = record["labels"][best].removeprefix("BatchEnsemble").strip(", ")
     return [
-        f"On {where}, {seeds} seeds, the best start is {name.removeprefix('BatchEnsemble, ')}: worth {worths[best]} "
-        f"networks by {ENDPOINTS[PRIMARY]}, with {parameters:.2f} of one's parameters."
+        f"On {where}, {seeds} seeds, the best BatchEnsemble ({start}) is worth {worths[best]} networks by "
+        f"{ENDPOINTS[PRIMARY]}, with {parameters:.2f} of one's parameters."
     ]
 
 

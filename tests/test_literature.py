@@ -8,7 +8,7 @@ import pytest
 from be_jax.stats import Interval
 from be_jax.stats.fieller import UNDEFINED
 from be_jax.stats.means import Estimate
-from experiments import findings
+from experiments import findings, headlines
 from experiments.evidence import ABOVE_0, BELOW_0, OOD, PRIMARY, Evidence, splits_best
 from experiments.literature import CLAIMS, verdict
 
@@ -142,3 +142,25 @@ def test_a_split_is_set_against_deep_ensembles(tmp_path):
     rows[0]["disentanglement_error"] = [0.5, 0.51]
     (tmp_path / "disentanglement.json").write_text(json.dumps({"methods": rows}))
     assert {each.shown.partition(":")[0] for each in splits_best(tmp_path)} == {"copies of one network split as well"}
+
+
+def test_the_best_start_is_one_that_was_trained_to_the_end():
+    def of(value):
+        return {"test nll_scaled": {"value": value, "lower": 1.0, "upper": 4.0, "largest": 8, "beyond": ""}}
+
+    worths = {"batch_ensemble": 1.4, "tabm": 2.6, "last_layers": 1.1}
+    record = {
+        "failed": "",
+        "undertrained": {},
+        "labels": {"batch_ensemble": "BatchEnsemble N(1, 0.5)", "tabm": "BatchEnsemble, TabM's start"},
+        "equivalents": {name: of(value) for name, value in worths.items()},
+        "costs": {"single": {"parameters": 100}, **dict.fromkeys(worths, {"parameters": 102})},
+        "config": {"seeds": [1, 2, 3]},
+    }
+    (said,) = headlines.best_start(record)
+    assert said.endswith(
+        "3 seeds, the best start is TabM's start: worth 2.6 [< 1, 4.0] networks by scaled test NLL, with 1.02 of one's parameters."
+    )
+    (said,) = headlines.best_start(record | {"undertrained": {"tabm": "why"}})
+    assert "the best start is BatchEnsemble N(1, 0.5): worth 1.4" in said
+    assert headlines.best_start({}) == headlines.best_start(record | {"failed": "copies"}) == []
