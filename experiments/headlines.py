@@ -89,8 +89,8 @@ def best_start(record: Mapping[str, Any]) -> list[str]:
     where = _linked("CIFAR-10", "zoo_cifar10")
     start = record["labels"][best].removeprefix("BatchEnsemble").strip(", ")
     return [
-        f"On {where}, {seeds} seeds, the best BatchEnsemble ({start}) is worth {worths[best]} networks by "
-        f"{ENDPOINTS[PRIMARY]}, with {parameters:.2f} of one's parameters."
+        f"On {where}, {seeds} seeds, the best of {len(worths)} BatchEnsembles ({start}) is worth {worths[best]} "
+        f"networks by {ENDPOINTS[PRIMARY]}, with {parameters:.2f} of one's parameters."
     ]
 
 
