@@ -159,9 +159,9 @@ def test_the_best_start_is_one_that_was_trained_to_the_end():
     }
     (said,) = headlines.best_start(record)
     told = (
-        "the best BatchEnsemble (TabM's start) is worth 2.6 [< 1, 4.0] networks by scaled test NLL, with 1.02 of one's"
+        "the best of 3 BatchEnsembles (TabM's start) is worth 2.6 [< 1, 4.0] networks by scaled test NLL, with 1.02 of"
     )
     assert told in said
     (said,) = headlines.best_start(record | {"undertrained": {"tabm": "why"}})
-    assert "the best BatchEnsemble (N(1, 0.5)) is worth 1.4" in said
+    assert "the best of 2 BatchEnsembles (N(1, 0.5)) is worth 1.4" in said
     assert headlines.best_start({}) == headlines.best_start(record | {"failed": "copies"}) == []
