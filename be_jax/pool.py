@@ -40,7 +40,7 @@ def subsets(networks: int, size: int) -> list[tuple[int, ...]]:
     """
     if not 1 <= size <= networks:
         raise ValueError(f"a deep ensemble from {networks} networks has 1 to {networks} members; got {size}")
-    if math.comb(networks, size) <= MOST_SUBSETS:
+    if math.comb(networks, size) <= max(MOST_SUBSETS, 2 * networks):
         return list(itertools.combinations(range(networks), size))
     random, chosen = np.random.default_rng(0), []
     for _ in range(max(2, MOST_SUBSETS // networks)):

@@ -59,7 +59,7 @@ class PoolScore(NamedTuple):
 
     Attributes:
       mean: over the scored subsets of the networks.
-      without: `[N]`, the mean over those subsets that do not hold network i; NaN where there are none.
+      without: `[N]`, what the mean would be without network i (`be_jax.pool.without_each`); NaN where none can tell.
     """
 
     mean: float

@@ -70,7 +70,7 @@ def findings() -> str:
     if not (RESULTS / f"verdicts_{HEADLINE}.json").exists():
         return ""
     result, judgement = committed(HEADLINE)
-    what = f"{_linked(TITLES[HEADLINE], HEADLINE)}, a network of {result.runs[0].parameters:,} weights"
+    what = _linked(TITLES[HEADLINE], HEADLINE)
     said = [standing(label(result, each.name), each) for each in judgement.methods if _is_subject(each.name)]
     shown = headlines(HEADLINE) if judgement.failed else [f"{words}." for words in said]
     shown += best_start(recorded(RESULTS, "zoo_cifar10"))
@@ -85,13 +85,13 @@ def best_start(record: Mapping[str, Any]) -> list[str]:
     if not worths:
         return []
     best = max(worths, key=lambda name: worths[name].value)
-    parameters = relative(record, best, COSTS["parameters"])
+    parameters, flops = (relative(record, best, COSTS[cost]) for cost in ("parameters", "FLOPs of a prediction"))
     seeds = len(record["config"]["seeds"])
     where = _linked("CIFAR-10", "zoo_cifar10")
     start = record["labels"][best].removeprefix("BatchEnsemble").strip(", ")
     return [
         f"On {where}, {seeds} seeds, the best of {len(worths)} BatchEnsembles ({start}) is worth {worths[best]} "
-        f"networks by {ENDPOINTS[PRIMARY]}, with {parameters:.2f} of one's parameters."
+        f"networks by {ENDPOINTS[PRIMARY]}, with {parameters:.2f} of one's parameters and {flops:.1f} of its FLOPs."
     ]
 
 

@@ -154,7 +154,10 @@ def test_the_best_start_is_one_that_was_trained_to_the_end():
         "undertrained": {},
         "labels": {"batch_ensemble": "BatchEnsemble N(1, 0.5)", "tabm": "BatchEnsemble, TabM's start"},
         "equivalents": {name: of(value) for name, value in worths.items()},
-        "costs": {"single": {"parameters": 100}, **{name: {"parameters": 102} for name in worths}},
+        "costs": {
+            name: {"parameters": 100 + 2 * (name in worths), "prediction": {"flops": 10 if name == "single" else 41}}
+            for name in ("single", *worths)
+        },
         "config": {"seeds": [1, 2, 3]},
     }
     (said,) = headlines.best_start(record)

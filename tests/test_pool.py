@@ -34,6 +34,12 @@ def test_of_many_networks_each_is_equally_often_taken():
     assert set(np.bincount(np.concatenate(chosen))) == {8}
 
 
+def test_single_networks_of_a_large_pool_are_each_taken_once_in_their_order():
+    """A study scores them by their runs, in this order."""
+    assert pool.subsets(50, 1) == [(i,) for i in range(50)]
+    assert len(pool.subsets(50, 49)) == 50
+
+
 @pytest.mark.parametrize("size", [0, 5])
 def test_a_size_that_the_pool_has_not_is_refused(size):
     with pytest.raises(ValueError, match=f"1 to 4 members; got {size}"):
