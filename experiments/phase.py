@@ -69,12 +69,12 @@ def make_study(config: Config, size: int) -> Study:
 
 def run(config: Config) -> dict[str, Any]:
     """The record: at every size where each method stands between a single network and a deep ensemble."""
+    studies = {size: make_study(config, size) for size in config.sizes}  # all, so that bad data ends before training
     sizes = []
-    for size in config.sizes:
-        study = make_study(config, size)
+    for size, study in studies.items():
         _, judgement = small.judged(study, "experiments.phase")
         sizes.append({"size": size, **small.told(judgement)})
-    return small.record("phase", config, study.data.describe(), sizes=sizes)
+    return small.record("phase", config, studies[config.sizes[-1]].data.describe(), sizes=sizes)
 
 
 def main() -> None:

@@ -134,6 +134,8 @@ def test_bad_settings_are_refused(change, words):
         dataclasses.replace(TINY, **change)
 
 
-def test_more_images_than_there_are_are_refused():
-    with pytest.raises(ConfigError, match="sizes must be at most 4000, the training images there are; got 5000"):
-        small.load(TINY, 5000)
+def test_more_images_than_there_are_are_refused(tmp_path):
+    words = "size must be an integer >= 1, at most 4000, the training images there are; got 5000"
+    with pytest.raises(ConfigError, match=words):
+        phase.run(dataclasses.replace(TINY, sizes=(100, 5000), out=tmp_path / "phase"))
+    assert not (tmp_path / "phase").exists(), "trained before it saw that there are too few images"
