@@ -9,7 +9,7 @@ BatchMode = Literal["repeat", "split", "independent"]
 GradientRule = Literal["mean_over_users", "sum", "mean"]
 Loss = Literal["members", "mixture"]
 RepulsionAt = Literal["examples", "midpoints"]
-Trained = Literal["all", "fast"]
+Trained = Literal["all", "fast", "shared"]
 Keep = Literal["last", "best"]
 
 
@@ -44,7 +44,8 @@ class TrainConfig:
         classification only, and members must see the same examples (`repeat`).
       repulsion_at: where they are kept apart: at the "examples" of the step, or at the "midpoints" of its first and
         second example, third and fourth, and so on, which are like no example.
-      trained: "all" weights, or the "fast" ones alone, with the weights that members share as they were at the start.
+      trained: "all" weights; the "fast" ones alone, with the weights that members share as they were at the start; or
+        the "shared" ones alone, with fast weights as they were drawn.
       keep: the weights that a run ends with: of its "last" epoch, or of the "best" validation loss.
       patience: epochs without an improvement of the validation loss by `min_delta` before training stops; 0: never.
       min_delta: see `patience`; in nats.

@@ -9,6 +9,9 @@ import optax
 from be_jax.config import TrainConfig
 from be_jax.steps import train_only
 
+COLLECTIONS = {"fast": "fast", "shared": "params"}
+"""Of what is `trained` alone."""
+
 
 def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -> optax.GradientTransformation:
     """The optimiser of a tree `{"params": ..., "fast": ...}`, one of which may be absent.
@@ -17,7 +20,7 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -
 
     Kernels decay; fast weights (r, s and the members' biases) have a learning rate, and r and s a decay, of their own;
     nothing else decays. Adam adds the decay to the gradient, as the study's optimiser does. Where fast weights alone
-    are `trained`, the collection `params` stays as it is.
+    are `trained`, the collection `params` stays as it is; where shared ones alone, `fast` does.
     """
 
     def rule(learning_rate: float, weight_decay: float) -> optax.GradientTransformation:
@@ -40,7 +43,7 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int, cycles: int = 0) -
         "fast_bias": rule(fast_learning_rate, 0.0),
     }
     optimizer = optax.multi_transform(rules, group_of_each)
-    return optimizer if config.trained == "all" else train_only(optimizer, "fast")
+    return optimizer if config.trained == "all" else train_only(optimizer, COLLECTIONS[config.trained])
 
 
 def ends_of_cycles(epochs: int, cycles: int) -> list[int]:

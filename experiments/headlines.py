@@ -80,8 +80,10 @@ def findings() -> str:
 
 def best_start(record: Mapping[str, Any]) -> list[str]:
     """Which BatchEnsemble of the zoo on CIFAR-10 is worth most, in one sentence; none without a judgement."""
-    names = [name for name in (*SHOWN[:2], *VARIANTS) if name not in record.get("undertrained", ())]
-    worths = {name: found for name in names if record and (found := worth(record, name, PRIMARY))}
+    labels: Mapping[str, str] = record.get("labels", {})
+    names = [name for name in (*SHOWN[:2], *VARIANTS) if labels.get(name, "").startswith("BatchEnsemble")]
+    trained = [name for name in names if name not in record["undertrained"]]
+    worths = {name: found for name in trained if (found := worth(record, name, PRIMARY))}
     if not worths:
         return []
     best = max(worths, key=lambda name: worths[name].value)

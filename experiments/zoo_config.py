@@ -9,17 +9,17 @@ from be_jax.methods import TABLE, Method
 from be_jax.stats.equivalent import FEWEST_NETWORKS
 from experiments import cifar10_config, mnist
 from experiments.common import check_chosen
-from experiments.zoo_methods import MANY, VARIANTS
+from experiments.zoo_methods import HELD, MANY, VARIANTS
 
 METHODS = (
     *("single", "copies", "single_wide", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "lora_ensemble"),
     *("last_layer", "masksembles", "full_rank", "packed", "snapshot"),
 )
 DENSE_ALONE = ("full_rank", "lora_ensemble")
-RATES = dict.fromkeys(("masksembles", "packed", "snapshot", "norm_ensemble", "tabm", "last_layers"), 0.1) | {
-    "last_layer": 0.2
-}
-"""On CIFAR-10, chosen by `experiments.learning_rates`."""
+RATES = {"last_layer": 0.2} | dict.fromkeys(
+    ("masksembles", "packed", "snapshot", "norm_ensemble", "tabm", "tabm_held", "last_layers"), 0.1
+)
+"""On CIFAR-10, chosen by `experiments.learning_rates`; of `tabm_held` that of what it is the control of."""
 OF_RESNETS = (*(name for name in METHODS if name not in DENSE_ALONE), "norm_ensemble")
 
 
@@ -75,7 +75,7 @@ class Config(Zoo, mnist.Config):
 
     study: ClassVar[str] = "zoo"
 
-    variants: tuple[str, ...] = tuple(VARIANTS)
+    variants: tuple[str, ...] = tuple(name for name, row in VARIANTS.items() if row.protocol != HELD)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -95,7 +95,7 @@ class Cifar10(Zoo, cifar10_config.Config):
     name: ClassVar[str] = "zoo_cifar10"
 
     preset: Literal["cifar10"] = "cifar10"  # type: ignore[assignment]
-    variants: tuple[str, ...] = ("tabm", "last_layers", "adapted")
+    variants: tuple[str, ...] = ("tabm", "tabm_held", "last_layers", "adapted")
 
 
 def users_method(where: str) -> Method:
@@ -121,7 +121,7 @@ def _of(zoo: Any, study: Any, **own: Any) -> Any:
 
 def _of_presets() -> dict[str, Config | Cifar10]:
     embedded = _of(Config, mnist.PRESETS["embedded"], methods=METHODS)
-    of_few = tuple(name for name, row in VARIANTS.items() if not name.endswith(f"_{MANY}"))
+    of_few = tuple(name for name in Config.variants if not name.endswith(f"_{MANY}"))
     full = dataclasses.replace(embedded, preset="full", data="tfds", variants=of_few)
     rates = {**cifar10_config.CPU.learning_rates, **RATES}
     of_cifar = {

@@ -38,6 +38,9 @@ def _rank_4_held(model: nn.Module, o: Options) -> Ensemble:
     return batch_ensemble(model, o.members, 4, normal(held, preserve_scale=True))
 
 
+HELD = (("trained", "shared"),)
+"""The protocol of a control: members keep what tells them apart as it was drawn, and learn nothing of their own."""
+
 FAST_ALONE = (("trained", "fast"),)
 """The protocol of methods that start from a trained network, whose weights stay as they are."""
 
@@ -46,10 +49,12 @@ NEARBY, NEARBY_LORA = 0.1, 0.15
 The logits of an MLP move as far by either."""
 
 _BLUE, _ORANGE, _SKY = (TABLE[name].style for name in ("batch_ensemble", "batch_ensemble_sign", "lora_ensemble"))
+_TABM = Style("#D55E00", "8", "-.")
 VARIANTS = {
     row.name: row
     for row in (
-        Method("tabm", "BatchEnsemble, TabM's start", Style("#D55E00", "8", "-."), _tabm),
+        Method("tabm", "BatchEnsemble, TabM's start", _TABM, _tabm),
+        Method("tabm_held", "one network, TabM's start held", _TABM._replace(marker="p"), _tabm, protocol=HELD),
         Method("last_layers", "BatchEnsemble, last layers", _BLUE._replace(marker="v"), _last_layers),
         Method(
             "same_dropout", "BatchEnsemble N(1, {init_std:g}), same dropout", _BLUE._replace(marker="D"), _same_dropout

@@ -17,6 +17,8 @@ QUESTION = "Which cheap ensemble is an ensemble? Worth against cost"
 
 EXPLAINED = {
     "tabm": "TabM's start: one random r, the first layer's, and ones elsewhere.",
+    "tabm_held": "One network, TabM's start held: the control of what its members learn apart. Its own weights are "
+    "trained, r stays as it was drawn: one network that sees every image m times, channels of it negated.",
     "full_rank": "Full-rank masks: every member multiplies its kernels by matrices of its own.",
     "rank_4_held": "On a CPU rank 4 takes no more than rank 1.",
     "adapted": "What starts from a trained network has that network's training to be paid besides.",

@@ -144,15 +144,20 @@ def test_a_split_is_set_against_deep_ensembles(tmp_path):
     assert {each.shown.partition(":")[0] for each in splits_best(tmp_path)} == {"copies of one network split as well"}
 
 
-def test_the_best_start_is_one_that_was_trained_to_the_end():
+def test_the_best_start_is_of_a_batch_ensemble_that_was_trained_to_the_end():
     def of(value):
         return {"test nll_scaled": {"value": value, "lower": 1.0, "upper": 4.0, "largest": 8, "beyond": ""}}
 
-    worths = {"batch_ensemble": 1.4, "tabm": 2.6, "last_layers": 1.1}
+    worths = {"batch_ensemble": 1.4, "tabm": 2.6, "last_layers": 1.1, "tabm_held": 3.0}
     record = {
         "failed": "",
         "undertrained": {},
-        "labels": {"batch_ensemble": "BatchEnsemble N(1, 0.5)", "tabm": "BatchEnsemble, TabM's start"},
+        "labels": {
+            "batch_ensemble": "BatchEnsemble N(1, 0.5)",
+            "tabm": "BatchEnsemble, TabM's start",
+            "last_layers": "BatchEnsemble, last layers",
+            "tabm_held": "one network, TabM's start held",
+        },
         "equivalents": {name: of(value) for name, value in worths.items()},
         "costs": {
             name: {"parameters": 100 + 2 * (name in worths), "prediction": {"flops": 10 if name == "single" else 41}}

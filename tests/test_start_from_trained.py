@@ -80,7 +80,9 @@ def test_a_start_that_is_none_is_refused(methods, message, tmp_path):
         study_of(tmp_path, *methods)
 
 
-def test_fast_weights_alone_take_some(tmp_path):
-    study = study_of(tmp_path, dataclasses.replace(SINGLE, train=FAST))
-    with pytest.raises(ConfigError, match="single: there are no fast weights to be trained alone"):
+@pytest.mark.parametrize("trained", ["fast", "shared"])
+def test_fast_weights_alone_are_trained_or_held_where_there_are_some(trained, tmp_path):
+    train = dataclasses.replace(TRAIN, trained=trained)
+    study = study_of(tmp_path, dataclasses.replace(SINGLE, train=train))
+    with pytest.raises(ConfigError, match=f"single: there are no fast weights to train alone, or to hold.*'{trained}'"):
         study.check()

@@ -43,6 +43,17 @@ def test_the_gradient_of_the_mixture_is_that_of_members_by_their_share_of_it():
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), moved, expected)
 
 
+def test_shared_weights_alone_are_trained_and_members_stay_as_they_were_drawn():
+    config = dataclasses.replace(CONFIG, trained="shared")
+    trainer = make_trainer(be_jax.batch_ensemble(MODEL, M, init=be_jax.fast_init.normal(0.1)), config, N, identity)
+    start = trainer.init(jnp.uint32(7), IMAGES[:1])
+    end, _ = jax.jit(trainer.epoch)(jnp.uint32(7), start, IMAGES, LABELS, VALIDATION)
+    before, after = (state.train.weights for state in (start, end))
+    jax.tree.map(np.testing.assert_array_equal, before["fast"], after["fast"])
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max() > 0, before["params"], after["params"])
+    assert all(jax.tree.leaves(moved))
+
+
 def test_fast_weights_alone_are_trained_from_a_trained_network():
     given = MODEL.init(KEY, IMAGES[:1])
     config = dataclasses.replace(CONFIG, trained="fast")

@@ -142,8 +142,9 @@ def check_model(method: Planned, data: StudyData, preprocess: Preprocess) -> Non
         raise ConfigError(f"{method.name}: {error}") from error
     if classes != data.num_classes:
         raise ConfigError(f"{method.name}: the model gives {classes} classes, but the data have {data.num_classes}")
-    if method.train.trained == "fast" and "fast" not in method.ensemble.per_member:
-        raise ConfigError(f"{method.name}: there are no fast weights to be trained alone (train.trained='fast')")
+    trained = method.train.trained
+    if trained != "all" and "fast" not in method.ensemble.per_member:
+        raise ConfigError(f"{method.name}: there are no fast weights to train alone, or to hold (train.{trained=})")
 
 
 def read_record(method: Planned, seed: int, run: RunFolder, score: Score = score_predictions) -> RunRecord:
