@@ -21,7 +21,7 @@ from be_jax.report.words import endpoint_title, recovery
 from be_jax.results import PoolRecord, StudyResult
 from be_jax.runs import seed_folder
 from be_jax.scores import score_predictions
-from be_jax.stats import PARAMETERS, Endpoint, JudgeConfig, Judgement, Weights, judge_results, judge_study
+from be_jax.stats import Endpoint, JudgeConfig, Judgement, Weights, judge_results, judge_study
 from be_jax.stats.study import load_from
 from be_jax.stats.weights import JUDGED, MATCHED
 
@@ -213,16 +213,6 @@ def test_weights_of_another_study_are_refused(pooled, tmp_path):
     assert grown.units == measured.units == len(SEEDS)
     with pytest.raises(ValueError, match=r"weights\.json has no deep_ensemble of seed .* and 99: measure"):
         weights.samples("batch_ensemble", SEEDS, "s", pool=[0, 99])
-
-
-def test_the_nearer_order_of_units_is_judged():
-    names = ("kernel_distance", f"{MATCHED}kernel_distance", "loss_barrier", f"{MATCHED}loss_barrier")
-    scores = {(42,): dict(zip(names, (0.6, 0.7, 1.2, 0.4), strict=True))}
-    own, _ = Weights({}, {"m": scores, "deep_ensemble": scores}).samples("m", [42], "s", pool=None, joint=[42])
-    assert {k: float(v[0]) for k, v in own.scores[0].items()} == {
-        (PARAMETERS, "kernel_distance"): 0.6,
-        (PARAMETERS, "loss_barrier"): 0.4,
-    }
 
 
 def test_a_study_that_compares_nothing_is_refused(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from stats_fakes import mean_of, p_above, p_below, with_blocks
 
+from be_jax.stats import PARAMETERS, of_pairs
 from be_jax.stats.jackknife import Statistic
 
 
@@ -95,3 +96,14 @@ def test_the_level_is_what_it_says(seeds, of_seeds, of_examples):
         values = values + math.sqrt(0.1 * blocks) * random.normal(size=(seeds, blocks))
         rejected += p_above(mean_of(values)) <= 0.05
     assert 0.025 <= rejected / studies <= 0.069  # 0.05 and 2.75 standard errors of the simulation
+
+
+def test_pairs_of_a_pool_are_a_mean_with_a_jackknife_over_networks():
+    """Where a pair's score is a sum of its networks' own, an ensemble's is twice their mean."""
+    own, place = np.random.default_rng(0).normal(size=9), (PARAMETERS, "distance")
+    pairs = {(i, j): {place: np.array([own[i] + own[j]])} for j in range(9) for i in range(j)}
+    statistic = of_pairs(pairs, 9).statistic(*place)
+    assert statistic.value == pytest.approx(2 * own.mean())
+    np.testing.assert_allclose(statistic.without["networks"][:, 0], [2 * np.delete(own, i).mean() for i in range(9)])
+    with pytest.raises(ValueError, match="pairs of 2 networks have no interval"):
+        of_pairs(pairs, 2)

@@ -15,7 +15,6 @@ from be_jax.stats import (
     Samples,
     deep_ensemble_equivalent,
     judge,
-    of_pairs,
     of_pool,
     of_seeds,
     size_curve,
@@ -276,17 +275,6 @@ def test_weights_are_judged_where_they_were_measured(samples):
     assert found.row(PARAMETERS, "kernel_distance").position.value == pytest.approx(0.11 / 1.4)
     assert found.row(PARAMETERS, "kernel_distance").at_start == pytest.approx(0.5)
     assert found.row(PARAMETERS, "loss_barrier").position.value == pytest.approx(0.11 / 1.4)
-
-
-def test_pairs_of_a_pool_are_a_mean_with_a_jackknife_over_networks():
-    """Where a pair's score is a sum of its networks' own, an ensemble's is twice their mean."""
-    own, place = np.random.default_rng(0).normal(size=9), (PARAMETERS, "distance")
-    pairs = {(i, j): {place: np.array([own[i] + own[j]])} for j in range(9) for i in range(j)}
-    statistic = of_pairs(pairs, 9).statistic(*place)
-    assert statistic.value == pytest.approx(2 * own.mean())
-    np.testing.assert_allclose(statistic.without["networks"][:, 0], [2 * np.delete(own, i).mean() for i in range(9)])
-    with pytest.raises(ValueError, match="pairs of 2 networks have no interval"):
-        of_pairs(pairs, 2)
 
 
 @pytest.mark.slow
