@@ -37,6 +37,7 @@ from experiments import cifar10, command_line, mnist, small, zoo_report
 from experiments.common import use_compilation_cache
 from experiments.cost.measure import SGD, Settings, measured
 from experiments.image_study import parse_preset
+from experiments.members_alone import members_alone
 from experiments.zoo_config import NOT_PART, PRESETS, Cifar10, Config
 
 
@@ -81,7 +82,8 @@ def against(folder: Path, result: StudyResult, other: str) -> dict[str, Any]:
 
 
 def record_of(config: Config | Cifar10, study: Study, judgement: Judgement, result: StudyResult) -> dict[str, Any]:
-    """Worth and cost of every method, its NLL less that of BatchEnsemble N(1, 0.5), and the judgement's words on it."""
+    """Worth and cost of every method, where its members stand alone, its NLL less that of BatchEnsemble N(1, 0.5), and
+    the judgement's words on it."""
     worth: dict[str, dict[str, Equivalent]] = {each.name: dict(each.equivalents) for each in judgement.methods}
     found = small.record(
         "zoo",
@@ -90,6 +92,7 @@ def record_of(config: Config | Cifar10, study: Study, judgement: Judgement, resu
         labels={name: row.label_of(dataclasses.asdict(config)) for name, row in config.rows.items()},
         styles={name: row.style._asdict() for name, row in config.rows.items()},
         equivalents={name: {k: dataclasses.asdict(v) for k, v in of.items()} for name, of in worth.items()},
+        alone=members_alone(config.folder, result),
         against_batch_ensemble=against(config.folder, result, "batch_ensemble"),
         costs=costs_of(config, study),
         **small.told(judgement),

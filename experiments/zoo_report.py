@@ -26,6 +26,15 @@ EXPLAINED = {
 """What is to be said of some methods where they are there."""
 
 
+def of_table(record: Mapping[str, Any]) -> str:
+    """What a reader must know of the table besides."""
+    alone = (
+        "A member alone: where the members stand on the same scale, each by itself at a temperature of its own; what "
+        "they gain alone is a better network's, and no ensemble's. "
+    )
+    return f"{alone if 'alone' in record else ''}Costs are multiples of a single network's."
+
+
 def words_of(record: Mapping[str, Any]) -> str:
     """What a reader must know of the figure of all methods, and of the table."""
     config = record["config"]
@@ -118,7 +127,8 @@ def title(record: Mapping[str, Any]) -> str:
 def heads(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Of the table."""
     worths = (f"worth by {title}" for title in ENDPOINTS.values())
-    return "method", *worths, "gain, scaled test NLL", "gain, scaled shift NLL", *paid(record), "undertrained"
+    alone = ("a member alone, scaled test NLL",) if "alone" in record else ()
+    return "method", *worths, "gain, scaled test NLL", *alone, "gain, scaled shift NLL", *paid(record), "undertrained"
 
 
 TAKE_PART = """A file `my_module.py` where you start Python, with what makes an ensemble of any model:
@@ -153,7 +163,7 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     name = record["experiment"]
     parts = [f"# {title(record)}", *([said] if said else []), f"![worth and price]({name}_rows.png)", words_of(record)]
     parts += [f"Controls: {controls(record)}."]
-    parts += [table(heads(record), list(_rows(record))).strip(), f"{SCALE} Costs are multiples of a single network's."]
+    parts += [table(heads(record), list(_rows(record))).strip(), f"{SCALE} {of_table(record)}"]
     parts += ["## Against every cost", of_costs(record), f"![by scaled test NLL]({name}.png)"]
     parts += [f"![under shift]({name}_shift.png)", f"![by OOD AUROC]({name}_ood.png)"]
     parts += ["## A method of yours beside these", TAKE_PART, "## How this was made", made(record)]
@@ -170,7 +180,8 @@ def _rows(record: Mapping[str, Any]) -> Iterable[list[str]]:
     for name in sorted(record["equivalents"], key=order, reverse=True):
         shown = [worth(record, name, endpoint) for endpoint in ENDPOINTS]
         rows = record["methods"].get(name, {})
-        gains = [percent(interval(rows.get(endpoint))) for endpoint in ("test nll_scaled", "shift nll_scaled")]
+        alone = [record["alone"][name]] if "alone" in record else []
+        gains = [percent(interval(each)) for each in (rows.get(first), *alone, rows.get("shift nll_scaled"))]
         prices = [relative(record, name, cost) for cost in paid(record).values()]
         costs = ["–" if x is None else f"{x:.2f}" for x in prices]
         worths = [str(each) if each else "–" for each in shown]

@@ -49,6 +49,17 @@ def record(tmp_path_factory):
         return json.loads(small.to_json(zoo.record_of(config, study, judgement, result)))
 
 
+def test_where_members_stand_alone_is_told(record):
+    """A single network is its own member; dropout samples are worse than what they make together."""
+    assert record["alone"].keys() == {"copies", *record["equivalents"]}
+    assert record["alone"]["mc_dropout"]["method"] > record["methods"]["mc_dropout"]["test nll_scaled"]["method"]
+    together, alone = record["controls"]["identical members"], record["alone"]["copies"]
+    assert alone["value"] == pytest.approx(together["value"], rel=1e-2, abs=1e-2)
+    assert "a member alone, scaled test NLL" in zoo_report.to_markdown(record)
+    without = {name: value for name, value in record.items() if name != "alone"}
+    assert "a member alone" not in zoo_report.to_markdown(without)
+
+
 def test_every_method_has_its_worth_and_its_cost(record):
     compared = {"mc_dropout", "tabm", "batch_ensemble_sign_16", "adapted", "pair"}
     assert record["equivalents"].keys() == compared
