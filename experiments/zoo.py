@@ -8,8 +8,8 @@ is worth is the number of independent networks whose deep ensemble scores alike;
 `experiments.cost` does. The line of deep ensembles is the price of the real thing.
 
     python -m experiments.zoo                                                   # 4,000 images that ship
-    python -m experiments.zoo --model lenet --out runs/zoo_lenet                # the same with convolutions
     python -m experiments.zoo --preset full --data-dir ~/tensorflow_datasets    # all 60,000 images: hours
+    python -m experiments.zoo --preset lenet --data-dir ~/tensorflow_datasets   # LeNet on these: hours
     python -m experiments.zoo --preset cifar10 --data-dir ~/tensorflow_datasets # ResNet-8 on CIFAR-10: hours
     python -m experiments.zoo --method my_module:my_method                      # and a method of yours
 

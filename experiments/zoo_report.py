@@ -40,8 +40,9 @@ def words_of(record: Mapping[str, Any]) -> str:
     config = record["config"]
     words = [
         f"{record['data']}. {config['members']} members unless a name says otherwise, {len(config['seeds'])} seeds, "
-        f"and one learning rate for all, {config['train']['learning_rate']:g}{_own_rates(record)}. A square is what a "
-        f"method is worth: the number of independent networks, between 1 and {largest(record)}, whose deep ensemble "
+        f"a pool of {config['pool_size']} networks, {config['train']['epochs']} epochs, and one learning rate for all, "
+        f"{config['train']['learning_rate']:g}{_own_rates(record)}. A square is what a method is worth: the number of "
+        f"independent networks, between 1 and {largest(record)}, whose deep ensemble "
         "has the same score, with a 95 % interval over seeds of the method, networks of the pool and test examples, "
         "not corrected for the number of methods. An arrowhead at 1 or at the other end: worse than one network, or "
         "better than the largest of these ensembles; where there is no square, the estimate itself. Orange marks are "
