@@ -1,5 +1,6 @@
 """The page of findings: what the studies say of the project's own question, and what the literature says, tested."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.evidence import Evidence
@@ -7,9 +8,9 @@ from experiments.literature import CLAIMS, Claim, verdict
 from experiments.small_report import table
 
 HEAD = (
-    "Generated from the results in this folder. Each finding has its interval of 95 %, the study that it is computed "
-    "from, whose page has the figure and the command, and what would overturn it. Scales: 0 % is a single network, "
-    "100 % a deep ensemble of networks trained apart; NLL is temperature-scaled."
+    "Generated from the results in this folder. Findings have intervals of 95 %, and stand below the study that they "
+    "are from, whose page has the figures and the command; what would overturn them stands below all. Scales: 0 % is "
+    "a single network, 100 % a deep ensemble of networks trained apart; NLL is temperature-scaled."
 )
 RULE = (
     "A measurement speaks for a claim if its whole interval lies where the claim has it, against it if the whole "
@@ -22,19 +23,19 @@ RULE = (
 )
 
 
-def to_markdown(own: list[tuple[str, str]], folder: Path) -> str:
+def to_markdown(own: Mapping[str, Sequence[str]], folder: Path) -> str:
     """The page.
 
     Args:
-      own: sentences on the project's own question, each with the page that it is from.
+      own: sentences on the project's own question, by the page (as a link) that they are from.
       folder: of the results.
     """
-    said = "\n".join(f"- {sentence} ([{page}]({page}.md))" for sentence, page in own)
+    said = [f"{page}:\n\n" + "\n".join(f"- {each}" for each in of_page) for page, of_page in own.items() if of_page]
     evidence = {claim: list(claim.evidence(folder)) for claim in CLAIMS}
     tested = {claim: found for claim, found in evidence.items() if found}
     lacking = [f"{claim.words} ({_source(claim)})" for claim, found in evidence.items() if not found]
     verdicts = [[f"{claim.words} ({_source(claim)})", verdict(found)] for claim, found in tested.items()]
-    parts = ["# Findings", HEAD, "## Is a cheap ensemble an ensemble?", said, OVERTURNED]
+    parts = ["# Findings", HEAD, "## Is a cheap ensemble an ensemble?", *said, OVERTURNED]
     parts += ["## What the literature says, tested here", RULE, table(["claim", "verdict"], verdicts).strip()]
     parts += [f"Not tested yet: {'; '.join(lacking)}."] if lacking else []
     parts += [_section(claim, found, folder) for claim, found in tested.items()]

@@ -154,18 +154,23 @@ def pages() -> Iterator[tuple[Path, str]]:
     studies = [name for name in TITLES if (RESULTS / f"verdicts_{name}.json").exists()]
     for name in studies:
         yield RESULTS / f"{name}.md", page(name)
+    own = {name: (*headlines(name), *diversity(name)) for name in studies if name != "ablation"}
+    titles = dict(TITLES)
     for name, report in RECORDS.items():
         if (RESULTS / f"{name}.json").exists():
-            yield RESULTS / f"{name}.md", report.to_markdown(json.loads((RESULTS / f"{name}.json").read_text()))
+            record = json.loads((RESULTS / f"{name}.json").read_text())
+            text = report.to_markdown(record)
+            titles[name] = text.splitlines()[0].removeprefix("# ")
+            own |= {name: tuple(SAYING[name].sentences(record))} if name in SAYING else {}
+            yield RESULTS / f"{name}.md", text
     if known := start_distance.points(RESULTS):
         yield RESULTS / "start_distance.md", start_distance_report.to_markdown(known)
-    own = [(said, name) for name in studies if name != "ablation" for said in (*headlines(name), *diversity(name))]
-    for name, report in SAYING.items():
-        if (RESULTS / f"{name}.json").exists():
-            own += [(said, name) for said in report.sentences(json.loads((RESULTS / f"{name}.json").read_text()))]
     if (RESULTS / "cost.json").exists():
         yield RESULTS / "cost.md", cost_page(Result.load(RESULTS / "cost.json"), "cost.png")
-    yield RESULTS / "findings.md", findings_page.to_markdown(own, RESULTS)
+    yield (
+        RESULTS / "findings.md",
+        findings_page.to_markdown({f"[{titles[name]}]({name}.md)": said for name, said in own.items()}, RESULTS),
+    )
     yield RESULTS / "README.md", index(studies)
     yield README, with_part(with_part(README.read_text(), "findings", findings()), "costs", costs())
 

@@ -102,8 +102,8 @@ def test_claims_are_read_from_what_is_there(tmp_path):
     assert said["2405.14438"] == "supported"
     assert said["2410.24210"] == "supported by 3 of 4"
     assert said["2206.00050"] == "not tested"
-    page = findings.to_markdown([("It is so.", "mnist_full")], tmp_path)
-    assert "- It is so. ([mnist_full](mnist_full.md))" in page
+    page = findings.to_markdown({"[All of MNIST](mnist_full.md)": ["It is so."]}, tmp_path)
+    assert "[All of MNIST](mnist_full.md):\n\n- It is so.\n" in page
     assert (
         "| loss of the mixture, gain in scaled test NLL, width 0.25 | +0.400 [+0.300, +0.500] nats | for | small |"
         in page
@@ -119,7 +119,7 @@ def test_nothing_is_said_of_what_is_undertrained_or_where_a_control_failed(tmp_p
     said = committed(tmp_path, steps, tables, against_batch_ensemble=lora, undertrained={"batch_ensemble": "why"})
     for source in ("2302.00704", "2301.11323", "2409.02628", "2405.14438", "2410.24210"):
         assert said[source] == "not judged", source
-    page = findings.to_markdown([], tmp_path)
+    page = findings.to_markdown({}, tmp_path)
     assert "gain in scaled test NLL, width 0.25 | undertrained | not judged |" in page
     assert "gain in scaled test NLL, width 4 | a control failed | not judged |" in page
 
