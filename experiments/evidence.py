@@ -200,16 +200,17 @@ def wider_is_surer(folder: Path) -> Iterator[Evidence]:
 
 
 def alone_and_together(folder: Path) -> Iterator[Evidence]:
-    """Where members of TabM's ensemble stand, alone and together, on each table."""
-    record = recorded(folder, "tabular")
-    for each in record.get("tables", ()):
-        units, why = len(record["config"]["seeds"]), _withheld(each, "tabm_32")
-        together = interval(each["methods"].get("tabm_32", {}).get(PRIMARY))
-        alone = interval(each["alone"]["tabm_32"])
-        name = each["dataset"]
-        for found, region, part in ((alone, BELOW_0, "alone"), (together, ABOVE_0, "together")):
-            shown = percent(found) if found.bounded else "not told"
-            yield _evidence(f"{part}, {name}", found, shown, region, units, why, part)
+    """Where members of TabM's ensemble stand, alone and together: of 32 on each table, of 4 in the zoos."""
+    tables = recorded(folder, "tabular")
+    found = [(each["dataset"], "tabm_32", each, tables) for each in tables.get("tables", ())]
+    found += [(name, "tabm", zoo, zoo) for name in ZOOS if "tabm" in (zoo := recorded(folder, name)).get("alone", ())]
+    for where, method, told, record in found:
+        units, why = len(record["config"]["seeds"]), _withheld(told, method)
+        alone, together = told["alone"][method], told["methods"].get(method, {}).get(PRIMARY)
+        for position, region, part in ((alone, BELOW_0, "alone"), (together, ABOVE_0, "together")):
+            at = interval(position)
+            shown = percent(at) if at.bounded else "not told"
+            yield _evidence(f"{part}, {where}", at, shown, region, units, why, part)
 
 
 def film(folder: Path) -> Iterator[Evidence]:

@@ -156,7 +156,7 @@ CLAIMS = (
         "Members of TabM are weak alone and strong together",
         "2410.24210",
         alone_and_together,
-        ("tabular",),
+        ("tabular", *ZOOS),
         "larger tables; networks tuned, and stopped early, as its authors do",
     ),
     Claim(

@@ -167,10 +167,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         yield RESULTS / "start_distance.md", start_distance_report.to_markdown(known)
     if (RESULTS / "cost.json").exists():
         yield RESULTS / "cost.md", cost_page(Result.load(RESULTS / "cost.json"), "cost.png")
-    yield (
-        RESULTS / "findings.md",
-        findings_page.to_markdown({f"[{titles[name]}]({name}.md)": said for name, said in own.items()}, RESULTS),
-    )
+    said = {f"[{titles[name]}]({name}.md)": sentences for name, sentences in own.items()}
+    yield RESULTS / "findings.md", findings_page.to_markdown(said, RESULTS)
     yield RESULTS / "README.md", index(studies)
     yield README, with_part(with_part(README.read_text(), "findings", findings()), "costs", costs())
 

@@ -83,7 +83,7 @@ def committed(folder, widths=(), tables=(), **zoo):
     config = {"seeds": [1, 2, 3], "pool_size": 12}
     (folder / "widths.json").write_text(json.dumps({"config": config, "widths": list(widths)}))
     (folder / "tabular.json").write_text(json.dumps({"config": config, "tables": list(tables)}))
-    (folder / "zoo.json").write_text(json.dumps({"failed": "", "controls": CONTROLS, "undertrained": {}, **zoo}))
+    (folder / "zoo.json").write_text(json.dumps({"failed": "", "controls": CONTROLS, "undertrained": {}} | zoo))
     return {claim.source: verdict(list(claim.evidence(folder))) for claim in reversed(CLAIMS)}
 
 
@@ -110,6 +110,13 @@ def test_claims_are_read_from_what_is_there(tmp_path):
     )
     assert "([2405.14438](https://arxiv.org/abs/2405.14438)) | supported |" in page
     assert "**supported**. From [zoo](zoo.md). What would overturn it: ranks" in page
+
+
+def test_members_of_tabm_stand_in_zoos_too(tmp_path):
+    row = {"value": 0.4, "pieces": [[0.3, 0.5]]}
+    of = {"alone": {"tabm": row}, "methods": {"tabm": {PRIMARY: row}}, "config": {"seeds": [1, 2, 3]}}
+    assert committed(tmp_path, **of)["2410.24210"] == "contradicted: 1 of 2 for it, 1 against"
+    assert committed(tmp_path, **of, failed="copies")["2410.24210"] == "not judged"
 
 
 def test_nothing_is_said_of_what_is_undertrained_or_where_a_control_failed(tmp_path):
