@@ -1,13 +1,13 @@
 """The counter-claim: does a BatchEnsemble match a deep ensemble on tables, as arXiv 2601.21581 finds?
 
 Classification (breast_cancer, wine, digits) and regression with a Gaussian head (diabetes, and friedman1, which is
-generated) on data that come with scikit-learn. An MLP with two hidden layers of 64, 4 members; 20 splits of the rows
-into training, validation and test, in each of which everything is trained once, for as many epochs, and keeps the
-weights of its own best validation loss: independent networks, each by itself, which are the single networks and the
-deep ensemble; MC dropout; BatchEnsembles from N(1, 0.5) and from random signs, and one of 32 members that starts as
-TabM does (arXiv 2410.24210); copies of one network, whose gain must be 0; a wider network of the ensemble's cost; and a
-second deep ensemble, whose gain must be 1. Members are scored alone too, on the same scale. Quality is at the
-temperature, or the scale of the spread, fitted on validation.
+generated anew for each split) on data that come with scikit-learn. An MLP with two hidden layers of 64, 4 members; 20
+splits of the rows into training, validation and test, in each of which everything is trained once, for as many epochs,
+and keeps the weights of its own best validation loss: independent networks, each by itself, which are the single
+networks and the deep ensemble; MC dropout; BatchEnsembles from N(1, 0.5) and from random signs, and one of 32 members
+that starts as TabM does (arXiv 2410.24210); copies of one network, whose gain must be 0; a wider network of the
+ensemble's cost; and a second deep ensemble, whose gain must be 1. Members are scored alone too, on the same scale.
+Quality is at the temperature, or the scale of the spread, fitted on validation.
 
     python -m experiments.tabular
 

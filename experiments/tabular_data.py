@@ -12,12 +12,16 @@ TEST, VALIDATION = 0.2, 0.2  # of all rows, the first at most
 
 
 class Dataset(NamedTuple):
-    """Features `[n, f]` and targets `[n]`: classes where `num_classes` is given, otherwise real numbers."""
+    """Features `[n, f]` and targets `[n]`: classes where `num_classes` is given, otherwise real numbers.
+
+    Of a table that is generated each split has so many rows of its own, and half of them to test.
+    """
 
     name: str
     x: np.ndarray
     y: np.ndarray
     num_classes: int | None
+    own_rows: int | None = None
 
 
 class Split(NamedTuple):
@@ -36,19 +40,18 @@ def load(name: str) -> Dataset:
     """
     x, y = LOADERS[name]()
     classes = int(y.max()) + 1 if name in CLASSIFICATION else None
-    return Dataset(name, x.astype(np.float32), y.astype(np.int32 if classes else np.float32), classes)
+    own = OWN_ROWS if name in GENERATED else None
+    return Dataset(name, x.astype(np.float32), y.astype(np.int32 if classes else np.float32), classes, own)
 
 
 def split(dataset: Dataset, seeds: Sequence[int]) -> Split:
     """For each seed a split of its own: test rows that no other has, 20 % of all for validation, the rest to train on.
 
-    Classes keep their shares. Features, and targets that are real numbers, are standardised by the mean and deviation
-    of the training rows.
+    Splits of a table that is generated share no row at all. Classes keep their shares. Features, and targets that are
+    real numbers, are standardised by the mean and deviation of the training rows.
     """
-    of_seeds = zip(
-        *(_split(dataset, fold, seed) for fold, seed in zip(_folds(dataset, len(seeds)), seeds, strict=True)),
-        strict=True,
-    )
+    parts = _blocks(dataset, len(seeds)) if dataset.own_rows else _folds(dataset, len(seeds))
+    of_seeds = zip(*(_split(dataset, *part, seed) for part, seed in zip(parts, seeds, strict=True)), strict=True)
     train_x, train_y, validation_x, validation_y, test_x, test_y = map(np.stack, of_seeds)
     return Split(SeedData(train_x, train_y, validation_x, validation_y), test_x, test_y)
 
@@ -59,22 +62,32 @@ def repeated(rows: Split, times: int) -> Split:
     return Split(train, *(np.repeat(array, times, axis=0) for array in rows[1:]))
 
 
-def _folds(dataset: Dataset, count: int) -> list[np.ndarray]:
-    """So many sets of test rows of equal size, which share none and in which classes have their share."""
+def _blocks(dataset: Dataset, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """So many times test rows, and as many others, all different."""
+    blocks = np.arange(len(dataset.y)).reshape(-1, 2, (dataset.own_rows or 0) // 2)
+    check(count <= len(blocks), "seeds", count, f"at most {len(blocks)}, the splits that {dataset.name} has rows for")
+    return [(test, others) for test, others in blocks[:count]]
+
+
+def _folds(dataset: Dataset, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """So many sets of test rows of equal size, which share none and in which classes have their share, each with all
+    other rows.
+    """
     order = np.random.default_rng(0).permutation(len(dataset.y))
     if dataset.num_classes:
         order = order[np.argsort(dataset.y[order], kind="stable")]
     folds = max(count, round(1 / TEST))
     check(folds <= len(order), "seeds", count, f"at most {len(order)}, the rows of {dataset.name}")
-    return [order[fold::folds][: len(order) // folds] for fold in range(count)]
+    tests = [order[fold::folds][: len(order) // folds] for fold in range(count)]
+    return [(test, np.setdiff1d(order, test)) for test in tests]
 
 
-def _split(dataset: Dataset, test: np.ndarray, seed: int) -> list[np.ndarray]:
+def _split(dataset: Dataset, test: np.ndarray, others: np.ndarray, seed: int) -> list[np.ndarray]:
     from sklearn.model_selection import train_test_split
 
-    rest, size = np.setdiff1d(np.arange(len(dataset.y)), test), round(VALIDATION * len(dataset.y))
-    classes = dataset.y[rest] if dataset.num_classes else None
-    train, validation = train_test_split(rest, test_size=size, random_state=seed, stratify=classes)
+    size = round(VALIDATION * (len(test) + len(others)))
+    classes = dataset.y[others] if dataset.num_classes else None
+    train, validation = train_test_split(others, test_size=size, random_state=seed, stratify=classes)
     x = _standardised(dataset.x, train)
     y = dataset.y if dataset.num_classes else _standardised(dataset.y, train)
     return [array[rows] for rows in (train, validation, test) for array in (x, y)]
@@ -95,7 +108,7 @@ def _shipped(name: str) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
 
 def _friedman() -> tuple[np.ndarray, np.ndarray]:
     """Friedman's first function of 5 of 10 uniform features, with noise N(0, 1) (Friedman 1991): not real data."""
-    return _datasets().make_friedman1(1000, noise=1.0, random_state=0)  # type: ignore[no-any-return]
+    return _datasets().make_friedman1(MOST_SPLITS * OWN_ROWS, noise=1.0, random_state=0)  # type: ignore[no-any-return]
 
 
 def _datasets() -> Any:
@@ -106,6 +119,8 @@ def _datasets() -> Any:
     return datasets
 
 
+OWN_ROWS, MOST_SPLITS = 2000, 100
+GENERATED = ("friedman1",)
 CLASSIFICATION = ("breast_cancer", "wine", "digits")
 LOADERS = {name: _shipped(name) for name in (*CLASSIFICATION, "diabetes")} | {"friedman1": _friedman}
 

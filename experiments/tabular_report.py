@@ -115,9 +115,9 @@ def to_markdown(record: Mapping[str, Any]) -> str:
         f"An MLP on five tables, {len(config['seeds'])} splits, everything trained once in each, for "
         f"{config['train']['epochs']} epochs{KEPT[config['train']['keep']]}. {SCALE} Intervals are of 95 %, over "
         "splits, which all methods share; no row is tested in two of them, but training rows overlap, so that "
-        "intervals over other data of the kind would be wider; they are not corrected for their number. A member "
-        "alone: its gain in test NLL, on the same scale. A dash: it is not measured there. Where a control fails "
-        "nothing is said."
+        "intervals over other data of the kind would be wider (friedman1 is generated, and its splits share no row); "
+        "they are not corrected for their number. A member alone: its gain in test NLL, on the same scale. A dash: it "
+        "is not measured there. Where a control fails nothing is said."
     )
     checked = "\n".join(f"- {each['data']}. {controls(each)}" for each in record["tables"])
     bought = (

@@ -45,10 +45,20 @@ def test_splits_are_disjoint_and_whole():
 @pytest.mark.parametrize(("count", "size"), [(1, 20), (3, 20), (10, 10), (20, 5)])
 def test_no_row_is_tested_twice(count, size):
     dataset = Dataset("rows", np.zeros((100, 1)), np.arange(100) % 5, 5)
-    folds = tabular_data._folds(dataset, count)
+    folds = [test for test, _ in tabular_data._folds(dataset, count)]
     assert [len(fold) for fold in folds] == [size] * count
     assert len(np.unique(np.concatenate(folds))) == count * size
     assert all((np.bincount(dataset.y[fold]) == size // 5).all() for fold in folds)
+
+
+def test_splits_of_a_generated_table_share_no_row():
+    dataset, seeds = load("friedman1"), (3, 4, 5)
+    rows = np.concatenate([part for parts in tabular_data._blocks(dataset, len(seeds)) for part in parts])
+    assert len(np.unique(rows)) == len(seeds) * dataset.own_rows
+    parts = split(dataset, seeds)
+    assert (parts.train.y.shape, parts.train.validation_y.shape, parts.test_y.shape) == ((3, 600), (3, 400), (3, 1000))
+    with pytest.raises(ConfigError, match="seeds must be at most 100, the splits that friedman1 has rows for; got 101"):
+        split(dataset, range(101))
 
 
 def test_training_rows_set_the_scale():
