@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from be_jax.report.columns import DASH, percent
 from be_jax.report.methods import label
 from be_jax.report.words import listed, short_title, standing
 from be_jax.results import StudyResult
-from be_jax.stats import Endpoint, Judgement, MethodJudgement
+from be_jax.stats import Endpoint, Equivalent, Judgement, MethodJudgement
 from experiments import small_report
 from experiments.cost.result import Result
 from experiments.evidence import PRIMARY, recorded
@@ -73,28 +73,47 @@ def findings() -> str:
     what = _linked(TITLES[HEADLINE], HEADLINE)
     said = [standing(label(result, each.name), each) for each in judgement.methods if _is_subject(each.name)]
     shown = headlines(HEADLINE) if judgement.failed else [f"{words}." for words in said]
-    shown += best_start(recorded(RESULTS, "zoo_cifar10"))
+    shown += best_start({name: recorded(RESULTS, name) for name in ZOOS_SHOWN})
     heads = ["gain recovered, scaled test NLL", *(small_report.name_of(name) for name in SHOWN)]
     return f"{what}:\n\n{bulleted(shown)}\n\n{small_report.table(heads, gains())}"
 
 
-def best_start(record: Mapping[str, Any]) -> list[str]:
-    """Which BatchEnsemble of the zoo on CIFAR-10 is worth most, in one sentence; none without a judgement."""
+def best_start(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Which BatchEnsemble of each zoo, by its name, is worth most: a sentence for each that is the best of some."""
+    told: dict[str, list[tuple[str, float, float]]] = {}
+    for zoo, record in records.items():
+        if found := _best(record):
+            best, worth_of_best = found
+            start = record["labels"][best].removeprefix("BatchEnsemble").strip(", ")
+            parameters, flops = (relative(record, best, COSTS[cost]) or math.nan for cost in PRICES)
+            told.setdefault(start, []).append((f"{worth_of_best} {_linked(ZOOS_SHOWN[zoo], zoo)}", parameters, flops))
+    said = []
+    for start, of_zoos in told.items():
+        worths, parameters_of, flops_of = zip(*of_zoos, strict=True)
+        said.append(
+            f"Of the zoo's BatchEnsembles {start} is worth most, in networks, by {ENDPOINTS[PRIMARY]}: "
+            f"{listed(worths)}, with {_from_to(parameters_of, 2)} of one's parameters and {_from_to(flops_of, 1)} of "
+            "its FLOPs."
+        )
+    return said
+
+
+ZOOS_SHOWN = {"zoo_full": "on all of MNIST", "zoo_full_lenet": "with LeNet there", "zoo_cifar10": "on CIFAR-10"}
+PRICES = ("parameters", "FLOPs of a prediction")
+
+
+def _best(record: Mapping[str, Any]) -> tuple[str, Equivalent] | None:
+    """Which BatchEnsemble of a zoo is worth most, of those that were trained to the end; None where none is judged."""
     labels: Mapping[str, str] = record.get("labels", {})
     names = [name for name in (*SHOWN[:2], *VARIANTS) if labels.get(name, "").startswith("BatchEnsemble")]
     trained = [name for name in names if name not in record["undertrained"]]
     worths = {name: found for name in trained if (found := worth(record, name, PRIMARY))}
-    if not worths:
-        return []
-    best = max(worths, key=lambda name: worths[name].value)
-    parameters, flops = (relative(record, best, COSTS[cost]) for cost in ("parameters", "FLOPs of a prediction"))
-    seeds = len(record["config"]["seeds"])
-    where = _linked("CIFAR-10", "zoo_cifar10")
-    start = record["labels"][best].removeprefix("BatchEnsemble").strip(", ")
-    return [
-        f"On {where}, {seeds} seeds, the best of {len(worths)} BatchEnsembles ({start}) is worth {worths[best]} "
-        f"networks by {ENDPOINTS[PRIMARY]}, with {parameters:.2f} of one's parameters and {flops:.1f} of its FLOPs."
-    ]
+    return max(worths.items(), key=lambda item: item[1].value) if worths else None
+
+
+def _from_to(values: Sequence[float], digits: int) -> str:
+    ends = dict.fromkeys(f"{end:.{digits}f}" for end in (min(values), max(values)))
+    return " to ".join(ends)
 
 
 def gains() -> list[list[str]]:

@@ -172,11 +172,16 @@ def test_the_best_start_is_of_a_batch_ensemble_that_was_trained_to_the_end():
         },
         "config": {"seeds": [1, 2, 3]},
     }
-    (said,) = headlines.best_start(record)
-    told = (
-        "the best of 3 BatchEnsembles (TabM's start) is worth 2.6 [< 1, 4.0] networks by scaled test NLL, with 1.02 of"
+    (said,) = headlines.best_start({"zoo_full": record, "zoo_cifar10": record | {"failed": "copies"}})
+    assert said == (
+        "Of the zoo's BatchEnsembles TabM's start is worth most, in networks, by scaled test NLL: 2.6 [< 1, 4.0] "
+        "[on all of MNIST](experiments/results/zoo_full.md), with 1.02 of one's parameters and 4.1 of its FLOPs."
     )
-    assert told in said
-    (said,) = headlines.best_start(record | {"undertrained": {"tabm": "why"}})
-    assert "the best of 2 BatchEnsembles (N(1, 0.5)) is worth 1.4" in said
-    assert headlines.best_start({}) == headlines.best_start(record | {"failed": "copies"}) == []
+    costly = record | {"costs": record["costs"] | {"tabm": {"parameters": 109, "prediction": {"flops": 32}}}}
+    (said,) = headlines.best_start({"zoo_full": record, "zoo_cifar10": costly})
+    assert "with 1.02 to 1.09 of one's parameters and 3.2 to 4.1 of its FLOPs" in said
+    untrained = record | {"undertrained": {"tabm": "why"}}
+    both = headlines.best_start({"zoo_full": record, "zoo_cifar10": untrained})
+    assert len(both) == 2
+    assert "N(1, 0.5) is worth most, in networks, by scaled test NLL: 1.4 [< 1, 4.0] [on CIFAR-10]" in both[1]
+    assert headlines.best_start({"zoo_full": {}}) == headlines.best_start({"zoo_full": record | {"failed": "x"}}) == []
