@@ -17,6 +17,7 @@ from experiments import small_report
 from experiments.cost.result import Result
 from experiments.evidence import PRIMARY, recorded
 from experiments.zoo_methods import VARIANTS
+from experiments.zoo_report import learned_apart
 from experiments.zoo_worth import COSTS, ENDPOINTS, relative, worth
 
 RESULTS = Path(__file__).parent / "results"
@@ -74,6 +75,7 @@ def findings() -> str:
     said = [standing(label(result, each.name), each) for each in judgement.methods if _is_subject(each.name)]
     shown = headlines(HEADLINE) if judgement.failed else [f"{words}." for words in said]
     shown += best_start({name: recorded(RESULTS, name) for name in ZOOS_SHOWN})
+    shown += learned_apart(recorded(RESULTS, "zoo_cifar10"))
     heads = ["gain recovered, scaled test NLL", *(small_report.name_of(name) for name in SHOWN)]
     return f"{what}:\n\n{bulleted(shown)}\n\n{small_report.table(heads, gains())}"
 

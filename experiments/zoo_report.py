@@ -96,7 +96,22 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
         above = {cost: _above(record, worths, COSTS[cost]) for cost in ("parameters", "FLOPs of a prediction")}
         shown = "; ".join(f"as many {cost}: {', '.join(names) or 'none'}" for cost, names in above.items())
         said.append(f"Of {len(worths)} methods these are worth more, by {title}, than a deep ensemble with {shown}.")
-    return said
+    return said + learned_apart(record)
+
+
+def learned_apart(record: Mapping[str, Any]) -> list[str]:
+    """What TabM's start gains beside one network whose fast weights are held as that draws them; nothing without."""
+    ours, held = (record.get("methods", {}).get(name) for name in ("tabm", "tabm_held"))
+    if not ours or not held:
+        return []
+    gains = [
+        f"{percent(interval(held[end]))} in {words} (TabM's start {percent(interval(ours[end]))})"
+        for end, words in list(ENDPOINTS.items())[:2]
+    ]
+    return [
+        f"On {_data(record)} TabM's start multiplies input channels by ±1. **One network** averaged over such images, "
+        f"which learns nothing apart, recovers {' and '.join(gains)}."
+    ]
 
 
 def _above(record: Mapping[str, Any], worths: Mapping[str, Equivalent], cost: Cost) -> list[str]:
@@ -120,9 +135,13 @@ CALLED = {
 
 def title(record: Mapping[str, Any]) -> str:
     """With the data and the network that it is of."""
-    data = record["data"].partition(" (")[0]
     network = record["config"].get("model") or record["config"]["network"]
-    return f"{QUESTION}: {CALLED.get(data, data)}, {CALLED.get(network, network)}"
+    return f"{QUESTION}: {_data(record)}, {CALLED.get(network, network)}"
+
+
+def _data(record: Mapping[str, Any]) -> str:
+    name: str = record["data"].partition(" (")[0]
+    return CALLED.get(name, name)
 
 
 def heads(record: Mapping[str, Any]) -> tuple[str, ...]:

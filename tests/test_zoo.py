@@ -60,6 +60,18 @@ def test_where_members_stand_alone_is_told(record):
     assert "a member alone" not in zoo_report.to_markdown(without)
 
 
+def test_what_is_learned_apart_is_told_where_the_control_is():
+    def row(value):
+        return {"value": value, "pieces": [[value - 0.1, value + 0.1]]}
+
+    ends = ("test nll_scaled", "shift nll_scaled")
+    told = {"tabm": dict(zip(ends, map(row, (0.8, 0.6)), strict=True)), "tabm_held": dict.fromkeys(ends, row(0.5))}
+    (said,) = zoo_report.learned_apart({"data": "cifar10 (32x32x3)", "methods": told})
+    assert said.startswith("On CIFAR-10 TabM's start")
+    assert "recovers 50 % [40, 60] in scaled test NLL (TabM's start 80 % [70, 90]) and 50 % [40, 60] in" in said
+    assert zoo_report.learned_apart({"methods": {"tabm": told["tabm"]}}) == zoo_report.learned_apart({}) == []
+
+
 def test_every_method_has_its_worth_and_its_cost(record):
     compared = {"mc_dropout", "tabm", "batch_ensemble_sign_16", "adapted", "pair"}
     assert record["equivalents"].keys() == compared
