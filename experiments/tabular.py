@@ -43,8 +43,11 @@ from experiments.tabular_worth import SCALES, worth_and_costs
 from experiments.together import outputs_of, train_together
 from experiments.zoo_methods import TABM
 
-METHODS = ("mc_dropout", "batch_ensemble", "batch_ensemble_sign", TABM.name, SINGLE_WIDE, COPIES)
-BATCH_ENSEMBLES = ("batch_ensemble", "batch_ensemble_sign", TABM.name)
+OF_MEMBERS = (
+    *("batch_ensemble", "batch_ensemble_sign", TABM.name, "lora_ensemble", "full_rank"),
+    *("last_layer", "masksembles", "packed"),
+)
+METHODS = ("mc_dropout", *OF_MEMBERS, SINGLE_WIDE, COPIES)
 TRAIN = TrainConfig(epochs=200, batch_size=32, milestones=(100, 150), keep="best")
 
 
@@ -117,7 +120,7 @@ def networks(
 
 
 def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, dict[str, Any]]:
-    """Everything trained and judged on one table; and where the members of each BatchEnsemble stand, each alone."""
+    """Everything trained and judged on one table; and where the members of each method that has some stand, each alone."""
     dataset, m = load(name), config.members
     rows = split(dataset, config.seeds)
     model, inputs = model_of(config, dataset)
@@ -137,7 +140,7 @@ def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, di
         ensemble, train = row.build(model, options), row.trained_with(config.train)
         outputs = predicted(dataset, rows, config.seeds, ensemble, train, advance)
         samples[method] = sample(scores_of(dataset, rows, outputs))
-        if method in BATCH_ENSEMBLES:
+        if method in OF_MEMBERS:
             members = sample(of_size(dataset, rows, outputs, 1))
             alone[method] = dataclasses.asdict(gain_row(how.primary, members, curve[1], deep, how).position)
     positive = control(POSITIVE, 1.0, other, curve[1], deep, how)
