@@ -5,9 +5,10 @@ generated anew for each split) on data that come with scikit-learn. An MLP with 
 splits of the rows into training, validation and test, in each of which everything is trained once, for as many epochs,
 and keeps the weights of its own best validation loss: independent networks, each by itself, which are the single
 networks and the deep ensemble; MC dropout; BatchEnsembles from N(1, 0.5) and from random signs, and one of 32 members
-that starts as TabM does (arXiv 2410.24210); copies of one network, whose gain must be 0; a wider network of the
-ensemble's cost; and a second deep ensemble, whose gain must be 1. Members are scored alone too, on the same scale.
-Quality is at the temperature, or the scale of the spread, fitted on validation.
+that starts as TabM does (arXiv 2410.24210); LoRA and full-rank masks; last layers, Masksembles and narrow networks;
+copies of one network, whose gain must be 0; a wider network of the ensemble's cost; and a second deep ensemble, whose
+gain must be 1. Members are scored alone too, on the same scale. Quality is at the temperature, or the scale of the
+spread, fitted on validation.
 
     python -m experiments.tabular
 
@@ -120,7 +121,7 @@ def networks(
 
 
 def judged(config: Config, name: str, progress: Progress) -> tuple[Judgement, dict[str, Any]]:
-    """Everything trained and judged on one table; and where the members of each method that has some stand, each alone."""
+    """Everything trained and judged on one table; and where the members of every method stand, each alone."""
     dataset, m = load(name), config.members
     rows = split(dataset, config.seeds)
     model, inputs = model_of(config, dataset)
