@@ -55,7 +55,7 @@ def _positions(record: Mapping[str, Any]) -> Figure:
     styles = looks([*names, "copies", "deep_ensemble"])
     figure = new_figure(4.0)
     axes = figure.subplots()
-    for shift, name in zip(apart(len(styles), 0.1), styles, strict=True):
+    for shift, name in zip(apart(len(styles), 0.8 / len(styles)), styles, strict=True):
         known = {"copies": NEGATIVE, "deep_ensemble": POSITIVE}.get(name)
         for at, each in enumerate(record["tables"]):
             found = each["controls"][known] if known else each["methods"].get(name, {}).get(NLL)
