@@ -100,9 +100,11 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
 
 
 def learned_apart(record: Mapping[str, Any]) -> list[str]:
-    """What TabM's start gains beside one network whose fast weights are held as that draws them; nothing without."""
-    ours, held = (record.get("methods", {}).get(name) for name in ("tabm", "tabm_held"))
-    if not ours or not held:
+    """What TabM's start gains beside one network whose fast weights are held as that draws them; nothing without, or
+    where one of the two is undertrained."""
+    names = ("tabm", "tabm_held")
+    ours, held = (record.get("methods", {}).get(name) for name in names)
+    if not ours or not held or set(names) & set(record["undertrained"]):
         return []
     gains = [
         f"{percent(interval(held[end]))} in {words} (TabM's start {percent(interval(ours[end]))})"

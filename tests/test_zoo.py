@@ -66,9 +66,11 @@ def test_what_is_learned_apart_is_told_where_the_control_is():
 
     ends = ("test nll_scaled", "shift nll_scaled")
     told = {"tabm": dict(zip(ends, map(row, (0.8, 0.6)), strict=True)), "tabm_held": dict.fromkeys(ends, row(0.5))}
-    (said,) = zoo_report.learned_apart({"data": "cifar10 (32x32x3)", "methods": told})
+    record = {"data": "cifar10 (32x32x3)", "methods": told, "undertrained": {}}
+    (said,) = zoo_report.learned_apart(record)
     assert said.startswith("On CIFAR-10 TabM's start")
     assert "recovers 50 % [40, 60] in scaled test NLL (TabM's start 80 % [70, 90]) and 50 % [40, 60] in" in said
+    assert zoo_report.learned_apart(record | {"undertrained": {"tabm_held": "why"}}) == []
     assert zoo_report.learned_apart({"methods": {"tabm": told["tabm"]}}) == zoo_report.learned_apart({}) == []
 
 
