@@ -222,12 +222,15 @@ def programs(method_folder: Path, seeds: Sequence[int], size: int) -> list[tuple
 def read_config(path: Path) -> dict[str, Any] | None:
     """The saved configuration of the run in this folder, or None where there is no run.
 
+    One look at the folder tells: another host may be making the run meanwhile.
+
     Raises:
       RunError: the folder holds something else, or a damaged configuration.
     """
     file = path / "config.json"
-    if not file.exists():
-        if path.is_dir() and any(entry.name != f"config.json{PARTIAL}" for entry in path.iterdir()):
+    there = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+    if file.name not in there:
+        if there - {file.name + PARTIAL}:
             raise RunError(f"{path} is not empty and holds no config.json: not a run of be_jax; left as it was")
         return None
     config = _opened(file.read_bytes(), str(file))

@@ -105,7 +105,7 @@ def test_a_process_waits_for_another_that_has_more_to_do(tmp_path):
 
 def test_a_process_that_fails_ends_the_other(tmp_path):
     _, (survivor, failing), (_, output) = run_pair(tmp_path, epochs=6, dies_after=(3, "error"))
-    assert "the disk is full" in output
+    assert "the disk is full" in output, output
     assert survivor.returncode != 0
     assert failing.returncode != 0
 

@@ -1,11 +1,13 @@
 """Run folders: created once, checked ever after, and never overwritten by another configuration."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
 
-from be_jax.runs import RunError, RunFolder, exclusive, programs, seed_folder
+from be_jax.files import write_atomically
+from be_jax.runs import RunError, RunFolder, exclusive, programs, read_config, sealed, seed_folder
 
 CONFIG = {"rank": 1, "milestones": (25, 50)}
 
@@ -26,6 +28,17 @@ def test_foreign_folder_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("do not lose me")
     with pytest.raises(RunError, match=r"is not empty and holds no config\.json"):
         RunFolder(tmp_path, CONFIG)
+
+
+def test_a_run_that_another_host_is_just_making_is_not_foreign(tmp_path):
+    text = json.dumps(sealed({"trained_with": [1]}))
+    folders = [tmp_path / str(i) for i in range(150)]
+    other = threading.Thread(target=lambda: [write_atomically(each / "config.json", text) for each in folders])
+    other.start()
+    for folder in folders:
+        while read_config(folder) is None:
+            pass
+    other.join()
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "is damaged"), ("{}", "was not written by be_jax")])
