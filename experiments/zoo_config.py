@@ -9,7 +9,7 @@ from be_jax.methods import TABLE, Method
 from be_jax.stats.equivalent import FEWEST_NETWORKS
 from experiments import cifar10_config, mnist
 from experiments.common import check_chosen
-from experiments.zoo_methods import HELD, MANY, VARIANTS
+from experiments.zoo_methods import DENSE_LAYERS, MANY, VARIANTS
 
 METHODS = (
     *("single", "copies", "single_wide", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "lora_ensemble"),
@@ -76,7 +76,7 @@ class Config(Zoo, mnist.Config):
     study: ClassVar[str] = "zoo"
 
     preset: Literal["embedded", "full", "lenet"] = "embedded"  # type: ignore[assignment]
-    variants: tuple[str, ...] = tuple(name for name, row in VARIANTS.items() if row.protocol != HELD)
+    variants: tuple[str, ...] = tuple(name for name, row in VARIANTS.items() if row not in DENSE_LAYERS)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,14 +128,13 @@ def _of_presets() -> dict[str, Config | Cifar10]:
     of_cifar = {
         "preset": "cifar10",
         "methods": OF_RESNETS,
-        "seeds": cifar10_config.CPU.seeds[:3],
         "learning_rates": rates,
     }
     convolutions = {
         "preset": "lenet",
         "model": "lenet",
         "methods": tuple(name for name in METHODS if name not in DENSE_ALONE),
-        "variants": ("tabm", "last_layers", "adapted"),
+        "variants": ("tabm", "tabm_held", "last_layers", *(row.name for row in DENSE_LAYERS), "adapted"),
         "seeds": full.seeds[:3],
         "pool_size": 12,
         "train": dataclasses.replace(full.train, epochs=5, milestones=(2, 4)),

@@ -38,6 +38,18 @@ def _rank_4_held(model: nn.Module, o: Options) -> Ensemble:
     return batch_ensemble(model, o.members, 4, normal(held, preserve_scale=True))
 
 
+def _of_dense_layers(name: str, marker: str) -> Method:
+    """A method of dense layers, in a network whose convolutions all members share."""
+    row = TABLE[name]
+    return dataclasses.replace(
+        row,
+        name=f"{name}_dense",
+        label=f"{row.label}, dense layers",
+        style=row.style._replace(marker=marker),
+        build=lambda model, o: row.build(model, dataclasses.replace(o, shared=("Conv_*",))),
+    )
+
+
 HELD = (("trained", "shared"),)
 """The protocol of a control: members keep what tells them apart as it was drawn, and learn nothing of their own."""
 
@@ -47,6 +59,9 @@ FAST_ALONE = (("trained", "fast"),)
 NEARBY, NEARBY_LORA = 0.1, 0.15
 """Spreads around a trained network: drawn as far apart as for an untrained one, members would lose what it has learned.
 The logits of an MLP move as far by either."""
+
+DENSE_LAYERS = (_of_dense_layers("lora_ensemble", "d"), _of_dense_layers("full_rank", "p"))
+"""For networks of convolutions."""
 
 _BLUE, _ORANGE, _SKY = (TABLE[name].style for name in ("batch_ensemble", "batch_ensemble_sign", "lora_ensemble"))
 _TABM = Style("#D55E00", "8", "-.")
@@ -92,6 +107,7 @@ VARIANTS = {
             lambda model, o: lora_ensemble(model, o.members, o.rank, std=NEARBY_LORA),
             protocol=FAST_ALONE,
         ),
+        *DENSE_LAYERS,
     )
 }
 
