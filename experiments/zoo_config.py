@@ -20,7 +20,7 @@ RATES = {"last_layer": 0.2} | dict.fromkeys(
     ("masksembles", "packed", "snapshot", "norm_ensemble", "tabm", "tabm_held", "last_layers"), 0.1
 )
 """On CIFAR-10, chosen by `experiments.learning_rates`; of `tabm_held` that of what it is the control of."""
-OF_RESNETS = (*(name for name in METHODS if name not in DENSE_ALONE), "norm_ensemble")
+OF_CONVOLUTIONS = (*(name for name in METHODS if name not in DENSE_ALONE), "norm_ensemble")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,14 +127,17 @@ def _of_presets() -> dict[str, Config | Cifar10]:
     rates = {**cifar10_config.CPU.learning_rates, **RATES}
     of_cifar = {
         "preset": "cifar10",
-        "methods": OF_RESNETS,
+        "methods": OF_CONVOLUTIONS,
         "learning_rates": rates,
     }
     convolutions = {
         "preset": "lenet",
         "model": "lenet",
-        "methods": tuple(name for name in METHODS if name not in DENSE_ALONE),
-        "variants": ("tabm", "tabm_held", "last_layers", *(row.name for row in DENSE_LAYERS), "adapted"),
+        "methods": OF_CONVOLUTIONS,
+        "variants": (
+            *("tabm", "tabm_held", "last_layers", "rank_4_held", "adapted"),
+            *(row.name for row in DENSE_LAYERS),
+        ),
         "seeds": full.seeds[:3],
         "pool_size": 12,
         "train": dataclasses.replace(full.train, epochs=5, milestones=(2, 4)),

@@ -38,12 +38,11 @@ def _rank_4_held(model: nn.Module, o: Options) -> Ensemble:
     return batch_ensemble(model, o.members, 4, normal(held, preserve_scale=True))
 
 
-def _of_dense_layers(name: str, marker: str) -> Method:
+def _of_dense_layers(row: Method, marker: str) -> Method:
     """A method of dense layers, in a network whose convolutions all members share."""
-    row = TABLE[name]
     return dataclasses.replace(
         row,
-        name=f"{name}_dense",
+        name=f"{row.name}_dense",
         label=f"{row.label}, dense layers",
         style=row.style._replace(marker=marker),
         build=lambda model, o: row.build(model, dataclasses.replace(o, shared=("Conv_*",))),
@@ -60,56 +59,55 @@ NEARBY, NEARBY_LORA = 0.1, 0.15
 """Spreads around a trained network: drawn as far apart as for an untrained one, members would lose what it has learned.
 The logits of an MLP move as far by either."""
 
-DENSE_LAYERS = (_of_dense_layers("lora_ensemble", "d"), _of_dense_layers("full_rank", "p"))
-"""For networks of convolutions."""
-
 _BLUE, _ORANGE, _SKY = (TABLE[name].style for name in ("batch_ensemble", "batch_ensemble_sign", "lora_ensemble"))
 _TABM = Style("#D55E00", "8", "-.")
-VARIANTS = {
-    row.name: row
-    for row in (
-        Method("tabm", "BatchEnsemble, TabM's start", _TABM, _tabm),
-        Method("tabm_held", "one network, TabM's start held", _TABM._replace(marker="p"), _tabm, protocol=HELD),
-        Method("last_layers", "BatchEnsemble, last layers", _BLUE._replace(marker="v"), _last_layers),
-        Method(
-            "same_dropout", "BatchEnsemble N(1, {init_std:g}), same dropout", _BLUE._replace(marker="D"), _same_dropout
-        ),
-        Method("rank_4_held", "BatchEnsemble, rank 4", _BLUE._replace(marker="H"), _rank_4_held),
-        Method(
-            "batch_ensemble_16",
-            "BatchEnsemble N(1, {init_std:g}), 16 members",
-            _BLUE._replace(marker="8"),
-            lambda model, o: batch_ensemble(model, MANY, o.rank, normal(o.init_std)),
-        ),
-        Method(
-            "batch_ensemble_sign_16",
-            "BatchEnsemble ±1, 16 members",
-            _ORANGE._replace(marker="8"),
-            lambda model, o: batch_ensemble(model, MANY, o.rank, "random_sign"),
-        ),
-        Method(
-            "lora_16",
-            "LoRA, 16 members",
-            _SKY._replace(marker="8"),
-            lambda model, o: lora_ensemble(model, MANY, o.rank),
-        ),
-        Method(
-            "adapted",
-            "BatchEnsemble of a trained network",
-            _BLUE._replace(marker="*"),
-            lambda model, o: batch_ensemble(model, o.members, o.rank, normal(NEARBY)),
-            protocol=FAST_ALONE,
-        ),
-        Method(
-            "adapted_lora",
-            "LoRA of a trained network",
-            _SKY._replace(marker="*"),
-            lambda model, o: lora_ensemble(model, o.members, o.rank, std=NEARBY_LORA),
-            protocol=FAST_ALONE,
-        ),
-        *DENSE_LAYERS,
-    )
-}
+_ROWS = (
+    Method("tabm", "BatchEnsemble, TabM's start", _TABM, _tabm),
+    Method("tabm_held", "one network, TabM's start held", _TABM._replace(marker="p"), _tabm, protocol=HELD),
+    Method("last_layers", "BatchEnsemble, last layers", _BLUE._replace(marker="v"), _last_layers),
+    Method("same_dropout", "BatchEnsemble N(1, {init_std:g}), same dropout", _BLUE._replace(marker="D"), _same_dropout),
+    Method("rank_4_held", "BatchEnsemble, rank 4", _BLUE._replace(marker="H"), _rank_4_held),
+    Method(
+        "batch_ensemble_16",
+        "BatchEnsemble N(1, {init_std:g}), 16 members",
+        _BLUE._replace(marker="8"),
+        lambda model, o: batch_ensemble(model, MANY, o.rank, normal(o.init_std)),
+    ),
+    Method(
+        "batch_ensemble_sign_16",
+        "BatchEnsemble ±1, 16 members",
+        _ORANGE._replace(marker="8"),
+        lambda model, o: batch_ensemble(model, MANY, o.rank, "random_sign"),
+    ),
+    Method(
+        "lora_16",
+        "LoRA, 16 members",
+        _SKY._replace(marker="8"),
+        lambda model, o: lora_ensemble(model, MANY, o.rank),
+    ),
+    Method(
+        "adapted",
+        "BatchEnsemble of a trained network",
+        _BLUE._replace(marker="*"),
+        lambda model, o: batch_ensemble(model, o.members, o.rank, normal(NEARBY)),
+        protocol=FAST_ALONE,
+    ),
+    Method(
+        "adapted_lora",
+        "LoRA of a trained network",
+        _SKY._replace(marker="*"),
+        lambda model, o: lora_ensemble(model, o.members, o.rank, std=NEARBY_LORA, shared=o.shared),
+        protocol=FAST_ALONE,
+    ),
+)
+
+DENSE_LAYERS = tuple(
+    _of_dense_layers(row, marker)
+    for row, marker in ((TABLE["lora_ensemble"], "d"), (TABLE["full_rank"], "p"), (_ROWS[-1], ">"))
+)
+"""For networks of convolutions."""
+
+VARIANTS = {row.name: row for row in (*_ROWS, *DENSE_LAYERS)}
 
 TABM = dataclasses.replace(
     VARIANTS["tabm"],
