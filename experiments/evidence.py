@@ -202,10 +202,10 @@ def wider_is_surer(folder: Path) -> Iterator[Evidence]:
 def alone_and_together(folder: Path) -> Iterator[Evidence]:
     """Where members of TabM's ensemble stand, alone and together: of 32 on each table, of 4 in the zoos."""
     tables = recorded(folder, "tabular")
-    found = [(each["dataset"], "tabm_32", each, tables) for each in tables.get("tables", ())]
-    found += [(name, "tabm", zoo, zoo) for name in ZOOS if "tabm" in (zoo := recorded(folder, name)).get("alone", ())]
-    for where, method, told, record in found:
-        units, why = len(record["config"]["seeds"]), _withheld(told, method)
+    found = [(each["dataset"], "tabm_32", each) for each in tables.get("tables", ())]
+    found += [(name, "tabm", zoo) for name in ZOOS if "tabm" in (zoo := recorded(folder, name)).get("alone", ())]
+    for where, method, told in found:
+        units, why = next(iter(told["units"][method].values())), _withheld(told, method)
         alone, together = told["alone"][method], told["methods"].get(method, {}).get(PRIMARY)
         for position, region, part in ((alone, BELOW_0, "alone"), (together, ABOVE_0, "together")):
             at = interval(position)

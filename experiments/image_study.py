@@ -21,25 +21,37 @@ from be_jax.study import Execution, Planned, Study
 from be_jax.train import Augment, Preprocess
 from experiments.common import POOL_SEEDS_BELOW, check_chosen, check_seeds, planned
 
-NOT_PART = ("preset", "data_dir", "out", "methods", "seeds", "pool_size", "learning_rates", "hosts", "execution")
+NOT_PART = (
+    "preset",
+    "data_dir",
+    "out",
+    "methods",
+    "seeds",
+    "more_seeds",
+    "pool_size",
+    "learning_rates",
+    "hosts",
+    "execution",
+)
 """Fields that do not determine the numbers of a run; its own learning rate is recorded with it."""
 
 
-def _named(words: list[str]) -> dict[str, float]:
-    """From "single 0.05 copies 0.1"."""
-    if len(words) % 2:
-        raise ValueError(f"a number for each method is wanted, such as: single 0.05 copies 0.1; got {' '.join(words)}")
-    return {name: float(number) for name, number in zip(words[::2], words[1::2], strict=True)}
+def of_methods(kind: Callable[[str], float], such_as: str) -> Any:
+    """How numbers by method are written on the command line; tyro would have an option for each name of the default."""
 
+    def named(words: list[str]) -> dict[str, float]:
+        if len(words) % 2:
+            raise ValueError(f"a number for each method is wanted, such as: {such_as}; got {' '.join(words)}")
+        return {name: kind(number) for name, number in zip(words[::2], words[1::2], strict=True)}
 
-NAMED_NUMBERS: Any = tyro.constructors.PrimitiveConstructorSpec(
-    nargs="*",
-    metavar="[METHOD FLOAT ...]",
-    instance_from_str=_named,
-    is_instance=lambda value: isinstance(value, Mapping),
-    str_from_instance=lambda value: [word for name, number in value.items() for word in (name, f"{number:g}")],
-)
-"""How a mapping of numbers is written on the command line; tyro would have an option for each name of the default."""
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="[METHOD NUMBER ...]",
+        instance_from_str=named,
+        is_instance=lambda value: isinstance(value, Mapping),
+        str_from_instance=lambda value: [word for name, number in value.items() for word in (name, f"{number:g}")],
+    )
+
 
 Shifted = Callable[[Sequence[str], Sequence[int]], Iterable[tuple[str, Examples]]]
 """`(corruptions, severities)` to one corrupted test set after the other, by `<corruption>_<severity>`."""
@@ -55,6 +67,7 @@ class ImageStudyConfig:
       out: folder of the runs and the report; `runs/<study>_<preset>` where it is not given.
       methods: which methods to run, of `be_jax.methods`. The deep ensembles are made from the networks of `single`.
       seeds: one run of each method but `single` for each.
+      more_seeds: how many seeds besides, the next ones, methods have that are to be told more finely than the others.
       pool_size: number of independent networks of `single`, with seeds 0, 1, ...
       members: m, of all ensembles.
       init_std: of r and s ~ N(1, init_std^2) in `batch_ensemble`; `batch_ensemble_sign` draws signs.
@@ -74,12 +87,17 @@ class ImageStudyConfig:
     out: Path | None = None
     methods: tuple[str, ...] = ("single",)
     seeds: tuple[int, ...] = tuple(range(POOL_SEEDS_BELOW, POOL_SEEDS_BELOW + 10))
+    more_seeds: Annotated[Mapping[str, int], of_methods(int, "batch_ensemble 5")] = dataclasses.field(
+        default_factory=dict
+    )
     pool_size: int = 20
     members: int = 4
     init_std: float = 0.5
     dropout_rate: float = 0.1
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
-    learning_rates: Annotated[Mapping[str, float], NAMED_NUMBERS] = dataclasses.field(default_factory=dict)
+    learning_rates: Annotated[Mapping[str, float], of_methods(float, "single 0.05 copies 0.1")] = dataclasses.field(
+        default_factory=dict
+    )
     corruptions: tuple[str, ...] = ()
     severities: tuple[int, ...] = (1, 2, 3, 4, 5)
     execution: Annotated[Execution, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Execution)
@@ -96,6 +114,10 @@ class ImageStudyConfig:
         rates_fit = set(self.learning_rates) <= set(self.rated) and all(0 < rate < math.inf for rate in numbers)
         wanted = f"finite numbers > 0, of some of {', '.join(self.rated)}"
         check(rates_fit, "learning_rates", dict(self.learning_rates), wanted)
+        may = [name for name in self.rated if name != "single"]
+        more_fit = set(self.more_seeds) <= set(may) and all(count > 0 for count in self.more_seeds.values())
+        wanted = f"integers > 0, of some of {', '.join(may)}; of single networks there are pool_size"
+        check(more_fit, "more_seeds", dict(self.more_seeds), wanted)
 
     @property
     def folder(self) -> Path:
@@ -103,7 +125,7 @@ class ImageStudyConfig:
 
     @property
     def rated(self) -> tuple[str, ...]:
-        """The methods that may have a learning rate of their own."""
+        """The methods that may have a learning rate, or seeds, of their own."""
         return tuple(TABLE)
 
     def check_positive(self, *names: str) -> None:
@@ -116,7 +138,8 @@ class ImageStudyConfig:
 
         A control that is one network takes a single network's rate: it has to train as one.
         """
-        seeds = tuple(range(self.pool_size)) if row.name == "single" else self.seeds
+        following = range(max(self.seeds) + 1, max(self.seeds) + 1 + self.more_seeds.get(row.name, 0))
+        seeds = tuple(range(self.pool_size)) if row.name == "single" else (*self.seeds, *following)
         train = train or self.train
         rates, instead = self.learning_rates, "single" if row.is_control else row.name
         rate = rates.get(row.name, rates.get(instead, train.learning_rate))

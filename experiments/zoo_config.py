@@ -128,6 +128,8 @@ def _of_presets() -> dict[str, Config | Cifar10]:
     of_cifar = {
         "preset": "cifar10",
         "methods": OF_CONVOLUTIONS,
+        "seeds": cifar10_config.CPU.seeds[:3],
+        "more_seeds": dict.fromkeys(("batch_ensemble", "batch_ensemble_sign", "tabm", "tabm_held"), 2),
         "learning_rates": rates,
     }
     convolutions = {

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from be_jax.report.columns import percent
+from be_jax.report.words import listed
 from be_jax.stats import Equivalent
 from experiments import sortable
 from experiments.small_report import SCALE, controls, interval, made, table
@@ -39,7 +40,7 @@ def words_of(record: Mapping[str, Any]) -> str:
     """What a reader must know of the figure of all methods, and of the table."""
     config = record["config"]
     words = [
-        f"{record['data']}. {config['members']} members unless a name says otherwise, {len(config['seeds'])} seeds, "
+        f"{record['data']}. {config['members']} members unless a name says otherwise, {_seeds(record)}, "
         f"a pool of {config['pool_size']} networks, {config['train']['epochs']} epochs, and one learning rate for all, "
         f"{config['train']['learning_rate']:g}{_own_rates(record)}. A square is what a method is worth: the number of "
         f"independent networks, between 1 and {largest(record)}, whose deep ensemble "
@@ -75,6 +76,14 @@ def of_costs(record: Mapping[str, Any]) -> str:
         f"its dropout included, for a prediction of {batch} examples, and of a training step of all members on as "
         f"many.{timed}"
     )
+
+
+def _seeds(record: Mapping[str, Any]) -> str:
+    """How many there are, and of which methods more."""
+    common = len(record["config"]["seeds"])
+    more = record["config"].get("more_seeds") or {}
+    own = [f"{common + count} of {record['labels'][name]}" for name, count in more.items() if name in record["labels"]]
+    return f"{common} seeds{f' ({listed(own)})' if own else ''}"
 
 
 def _own_rates(record: Mapping[str, Any]) -> str:

@@ -78,6 +78,8 @@ def test_a_diverged_run_is_reported(tmp_path, capsys):
         ({"seeds": (-1,)}, r"seeds must be different integers >= .*; got \(-1,\)"),
         ({"seeds": (1, 1000)}, r"those below are of the pool; got \(1, 1000\)"),
         ({"seeds": ()}, r"seeds must be .*, at least one: .*; got \(\)"),
+        ({"more_seeds": {"copies": 0}}, r"more_seeds must be integers > 0, of some of .*; got {'copies': 0}"),
+        ({"more_seeds": {"single": 2}}, r"of single networks there are pool_size; got {'single': 2}"),
     ],
 )
 def test_bad_config_is_refused(changes, message):

@@ -76,7 +76,7 @@ def table(dataset, alone, together):
     rows = [{"value": v, "pieces": [[v - 0.1, v + 0.1]]} for v in (alone, together)]
     methods = {"tabm_32": {PRIMARY: rows[1]}}
     told = {"dataset": dataset, "failed": "", "controls": CONTROLS, "undertrained": {}, "methods": methods}
-    return told | {"alone": {"tabm_32": rows[0]}}
+    return told | {"alone": {"tabm_32": rows[0]}, "units": {"tabm_32": {"splits": 3}}}
 
 
 def committed(folder, widths=(), tables=(), **zoo):
@@ -114,7 +114,7 @@ def test_claims_are_read_from_what_is_there(tmp_path):
 
 def test_members_of_tabm_stand_in_zoos_too(tmp_path):
     row = {"value": 0.4, "pieces": [[0.3, 0.5]]}
-    of = {"alone": {"tabm": row}, "methods": {"tabm": {PRIMARY: row}}, "config": {"seeds": [1, 2, 3]}}
+    of = {"alone": {"tabm": row}, "methods": {"tabm": {PRIMARY: row}}, "units": {"tabm": {"seeds of tabm": 3}}}
     assert committed(tmp_path, **of)["2410.24210"] == "contradicted: 1 of 2 for it, 1 against"
     assert committed(tmp_path, **of, failed="copies")["2410.24210"] == "not judged"
 

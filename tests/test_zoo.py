@@ -104,6 +104,12 @@ def test_the_page_has_every_method_the_best_first(record):
     assert [row for row in rows if row.endswith("| yes |")] == [row for row in rows if "a pair of 2" in row]
 
 
+def test_seeds_of_methods_that_have_more_are_told(record):
+    assert ", 3 seeds, a pool" in zoo_report.words_of(record)
+    told = record | {"config": record["config"] | {"more_seeds": {"tabm": 2, "absent": 1}}}
+    assert ", 3 seeds (5 of BatchEnsemble, TabM's start), a pool" in zoo_report.words_of(told)
+
+
 def test_methods_above_the_line_are_named(record):
     told = json.loads(json.dumps(record | {"failed": "", "undertrained": {"tabm": "why"}}))
     for name, lower in {"tabm": 3.8, "pair": 1.5, "mc_dropout": 1.0, "adapted": 1.0}.items():
