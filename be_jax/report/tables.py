@@ -65,7 +65,7 @@ def fit_tables(result: StudyResult) -> list[Table]:
         return []
     note = (
         "At the end of training: of members alone on training examples without augmentation and dropout, and of all "
-        "together on validation examples."
+        "together on validation examples. NLL is not temperature-scaled."
     )
     shown = [
         Column(fit.title, tuple(Cell(fit.shown(estimate([c[fit.key][-1] for c in kept]))) for kept in curves.values()))
