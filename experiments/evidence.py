@@ -247,12 +247,16 @@ def splits_best(folder: Path) -> Iterator[Evidence]:
         yield _evidence(where, found, shown, ABOVE_0, units, why, "")
 
 
-def added(folder: Path) -> Iterator[Evidence]:
-    """The loss of a LoRA ensemble less a BatchEnsemble's."""
-    for name in ZOOS:
-        record = recorded(folder, name)
-        if "lora_ensemble" in record.get("against_batch_ensemble", {}):
-            found, shown, units = _estimate(record["against_batch_ensemble"]["lora_ensemble"], "nats")
-            why = _withheld(record, "lora_ensemble", "batch_ensemble")
-            where = f"scaled test NLL of LoRA less BatchEnsemble's, {name}"
-            yield _evidence(where, found, shown, BELOW_0, units, why, "")
+def less_batch_ensemble(method: str, words: str) -> Reader:
+    """The loss of a method less a BatchEnsemble's, in every zoo that has it."""
+
+    def evidence(folder: Path) -> Iterator[Evidence]:
+        for name in ZOOS:
+            record = recorded(folder, name)
+            if method in record.get("against_batch_ensemble", {}):
+                found, shown, units = _estimate(record["against_batch_ensemble"][method], "nats")
+                why = _withheld(record, method, "batch_ensemble")
+                where = f"scaled test NLL of {words} less BatchEnsemble's, {name}"
+                yield _evidence(where, found, shown, BELOW_0, units, why, "")
+
+    return evidence

@@ -21,12 +21,12 @@ from experiments.evidence import (
     ZOOS,
     Evidence,
     Reader,
-    added,
     all_of,
     alone_and_together,
     at_each_width,
     film,
     in_studies,
+    less_batch_ensemble,
     on_tables,
     splits_best,
     wider_is_surer,
@@ -140,8 +140,8 @@ CLAIMS = (
     Claim(
         "Scales and offsets of normalisation (FiLM) make a better ensemble than fast weights",
         "2206.00050",
-        film,
-        ("mnist_vit",),
+        all_of(film, less_batch_ensemble("norm_ensemble", "normalisations of their own")),
+        ("mnist_vit", *ZOOS),
         "a start of either that was chosen for it",
     ),
     Claim(
@@ -162,7 +162,7 @@ CLAIMS = (
     Claim(
         "A low rank that is added makes a better ensemble than one that multiplies",
         "2405.14438",
-        added,
+        less_batch_ensemble("lora_ensemble", "LoRA"),
         ZOOS,
         "ranks above 1; a pretrained network, of which its authors speak",
     ),

@@ -93,15 +93,16 @@ def test_nothing_is_said_where_nothing_is(tmp_path):
 
 def test_claims_are_read_from_what_is_there(tmp_path):
     steps = [step(0.25, deep_mixture=0.4), step(1.0, deep_mixture=-0.5), step(4.0, deep_mixture=-0.5)]
-    lora = {"lora_ensemble": Estimate(-0.02, 0.01, 10)._asdict()}
+    less = {"lora_ensemble": -0.02, "norm_ensemble": 0.02}
+    less = {name: Estimate(mean, 0.01, 10)._asdict() for name, mean in less.items()}
     tables = [table("wine", -0.5, 0.5), table("digits", -0.5, 0.02)]
-    said = committed(tmp_path, steps, tables, against_batch_ensemble=lora)
+    said = committed(tmp_path, steps, tables, against_batch_ensemble=less)
     assert said["2302.00704"] == "supported"
     assert said["2301.11323"] == "mixed: 2 of 3 for it, 1 against"
     assert said["2409.02628"] == "supported"
     assert said["2405.14438"] == "supported"
     assert said["2410.24210"] == "supported by 3 of 4"
-    assert said["2206.00050"] == "not tested"
+    assert said["2206.00050"] == "contradicted"
     page = findings.to_markdown({"[All of MNIST](mnist_full.md)": ["It is so."]}, tmp_path)
     assert "[All of MNIST](mnist_full.md):\n\n- It is so.\n" in page
     assert (
