@@ -129,7 +129,7 @@ def _of_presets() -> dict[str, Config | Cifar10]:
         "preset": "cifar10",
         "methods": OF_CONVOLUTIONS,
         "seeds": cifar10_config.CPU.seeds[:3],
-        "more_seeds": dict.fromkeys(("batch_ensemble", "batch_ensemble_sign", "tabm", "tabm_held"), 2),
+        "more_seeds": {"batch_ensemble": 2, "batch_ensemble_sign": 2, "tabm": 1, "tabm_held": 1},
         "learning_rates": rates,
     }
     convolutions = {
