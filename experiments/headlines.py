@@ -74,8 +74,8 @@ def findings() -> str:
     what = _linked(TITLES[HEADLINE], HEADLINE)
     said = [standing(label(result, each.name), each) for each in judgement.methods if _is_subject(each.name)]
     shown = headlines(HEADLINE) if judgement.failed else [f"{words}." for words in said]
-    shown += best_start({name: recorded(RESULTS, name) for name in ZOOS_SHOWN})
-    shown += learned_apart(recorded(RESULTS, "zoo_cifar10"))
+    zoos = {name: recorded(RESULTS, name) for name in ZOOS_SHOWN}
+    shown += best_start(zoos) + learned_apart({_linked(ZOOS_SHOWN[name], name): zoo for name, zoo in zoos.items()})
     heads = ["gain recovered, scaled test NLL", *(small_report.name_of(name) for name in SHOWN)]
     return f"{what}:\n\n{bulleted(shown)}\n\n{small_report.table(heads, gains())}"
 

@@ -36,6 +36,10 @@ def of_table(record: Mapping[str, Any]) -> str:
     return f"{alone if 'alone' in record else ''}Costs are multiples of a single network's."
 
 
+RATES_TOLD = {"zoo_full": "mnist_rates", "zoo_cifar10": "cifar10_cpu"}
+"""Studies on whose pages stands how a zoo's learning rates were chosen."""
+
+
 def words_of(record: Mapping[str, Any]) -> str:
     """What a reader must know of the figure of all methods, and of the table."""
     config = record["config"]
@@ -105,23 +109,26 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
         above = {cost: _above(record, worths, COSTS[cost]) for cost in ("parameters", "FLOPs of a prediction")}
         shown = "; ".join(f"as many {cost}: {', '.join(names) or 'none'}" for cost, names in above.items())
         said.append(f"Of {len(worths)} methods these are worth more, by {title}, than a deep ensemble with {shown}.")
-    return said + learned_apart(record)
+    return said + learned_apart({f"on {_data(record)}": record})
 
 
-def learned_apart(record: Mapping[str, Any]) -> list[str]:
-    """What TabM's start gains beside one network whose fast weights are held as that draws them; nothing without, or
-    where one of the two is undertrained."""
-    names = ("tabm", "tabm_held")
-    ours, held = (record.get("methods", {}).get(name) for name in names)
-    if not ours or not held or set(names) & set(record["undertrained"]):
+def learned_apart(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What TabM's start gains in each zoo, by the words for it, beside one network whose fast weights are held as that
+    draws them; nothing of a zoo without, or where one of the two is undertrained."""
+    names, told = ("tabm", "tabm_held"), dict[str, list[str]]()
+    for where, record in records.items():
+        ours, held = (record.get("methods", {}).get(name) for name in names)
+        if not ours or not held or set(names) & set(record["undertrained"]):
+            continue
+        for end, words in list(ENDPOINTS.items())[:2]:
+            gains = f"{percent(interval(held[end]))} {where} (TabM's start {percent(interval(ours[end]))})"
+            told.setdefault(words, []).append(gains)
+    if not told:
         return []
-    gains = [
-        f"{percent(interval(held[end]))} in {words} (TabM's start {percent(interval(ours[end]))})"
-        for end, words in list(ENDPOINTS.items())[:2]
-    ]
+    gained = " and ".join(f"in {words} {listed(gains)}" for words, gains in told.items())
     return [
-        f"On {_data(record)} TabM's start multiplies input channels by ±1. **One network** averaged over such images, "
-        f"which learns nothing apart, recovers {' and '.join(gains)}."
+        "TabM's start multiplies each input, a channel or a pixel, by ±1. **One network** averaged over such inputs, "
+        f"which learns nothing apart, recovers {gained}."
     ]
 
 
@@ -193,7 +200,8 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     said = "\n".join(f"- {sentence}" for sentence in sentences(record))
     name = record["experiment"]
     parts = [f"# {title(record)}", *([said] if said else []), f"![worth and price]({name}_rows.png)", words_of(record)]
-    parts += [f"Controls: {controls(record)}."]
+    chosen = f" [How learning rates were chosen]({RATES_TOLD[name]}.md#learning-rates)." if name in RATES_TOLD else ""
+    parts += [f"Controls: {controls(record)}.{chosen}"]
     parts += [table(heads(record), list(_rows(record))).strip(), f"{SCALE} {of_table(record)}"]
     parts += ["## Against every cost", of_costs(record), f"![by scaled test NLL]({name}.png)"]
     parts += [f"![under shift]({name}_shift.png)", f"![by OOD AUROC]({name}_ood.png)"]

@@ -67,11 +67,12 @@ def test_what_is_learned_apart_is_told_where_the_control_is():
     ends = ("test nll_scaled", "shift nll_scaled")
     told = {"tabm": dict(zip(ends, map(row, (0.8, 0.6)), strict=True)), "tabm_held": dict.fromkeys(ends, row(0.5))}
     record = {"data": "cifar10 (32x32x3)", "methods": told, "undertrained": {}}
-    (said,) = zoo_report.learned_apart(record)
-    assert said.startswith("On CIFAR-10 TabM's start")
-    assert "recovers 50 % [40, 60] in scaled test NLL (TabM's start 80 % [70, 90]) and 50 % [40, 60] in" in said
-    assert zoo_report.learned_apart(record | {"undertrained": {"tabm_held": "why"}}) == []
-    assert zoo_report.learned_apart({"methods": {"tabm": told["tabm"]}}) == zoo_report.learned_apart({}) == []
+    undertrained, without = record | {"undertrained": {"tabm_held": "why"}}, {"methods": {"tabm": told["tabm"]}}
+    zoos = {"here": record, "there": record, "nowhere": undertrained, "never": without, "not": {}}
+    (said,) = zoo_report.learned_apart(zoos)
+    here, there = (f"50 % [40, 60] {where} (TabM's start 80 % [70, 90])" for where in ("here", "there"))
+    assert f"recovers in scaled test NLL {here} and {there} and in scaled shift NLL 50 % [40, 60] here" in said
+    assert zoo_report.learned_apart(dict(list(zoos.items())[2:])) == []
 
 
 def test_every_method_has_its_worth_and_its_cost(record):
