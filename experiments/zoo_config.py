@@ -16,10 +16,16 @@ METHODS = (
     *("last_layer", "masksembles", "full_rank", "packed", "snapshot"),
 )
 DENSE_ALONE = ("full_rank", "lora_ensemble")
-RATES = {"last_layer": 0.2} | dict.fromkeys(
+RATES_ON_CIFAR10 = {"last_layer": 0.2} | dict.fromkeys(
     ("masksembles", "packed", "snapshot", "norm_ensemble", "tabm", "tabm_held", "last_layers"), 0.1
 )
-"""On CIFAR-10, chosen by `experiments.learning_rates`; of `tabm_held` that of what it is the control of."""
+"""Beside those of its study, chosen by `experiments.learning_rates`; of `tabm_held` that of what it is a control of."""
+RATES_ON_MNIST = {
+    **dict.fromkeys(("single", "mc_dropout", "full_rank", "masksembles"), 0.002),
+    **dict.fromkeys(("lora_ensemble", "packed", "snapshot", "tabm"), 0.004),
+    "batch_ensemble_sign": 0.016,
+}
+"""Of an MLP on all of it, chosen likewise; others have 0.001."""
 OF_CONVOLUTIONS = (*(name for name in METHODS if name not in DENSE_ALONE), "norm_ensemble")
 
 
@@ -123,30 +129,27 @@ def _of(zoo: Any, study: Any, **own: Any) -> Any:
 def _of_presets() -> dict[str, Config | Cifar10]:
     embedded = _of(Config, mnist.PRESETS["embedded"], methods=METHODS)
     of_few = tuple(name for name in Config.variants if not name.endswith(f"_{MANY}"))
-    full = dataclasses.replace(embedded, preset="full", data="tfds", variants=of_few)
-    rates = {**cifar10_config.CPU.learning_rates, **RATES}
+    all_images = dataclasses.replace(embedded, preset="full", data="tfds", variants=of_few)
+    full = dataclasses.replace(all_images, learning_rates=RATES_ON_MNIST)
     of_cifar = {
         "preset": "cifar10",
         "methods": OF_CONVOLUTIONS,
         "seeds": cifar10_config.CPU.seeds[:3],
         "more_seeds": {"batch_ensemble": 2, "batch_ensemble_sign": 2, "tabm": 1, "tabm_held": 1},
-        "learning_rates": rates,
+        "learning_rates": {**cifar10_config.CPU.learning_rates, **RATES_ON_CIFAR10},
     }
     convolutions = {
         "preset": "lenet",
         "model": "lenet",
         "methods": OF_CONVOLUTIONS,
-        "variants": (
-            *("tabm", "tabm_held", "last_layers", "rank_4_held", "adapted"),
-            *(row.name for row in DENSE_LAYERS),
-        ),
-        "seeds": full.seeds[:3],
+        "variants": ("tabm", "tabm_held", "last_layers", "adapted", *(row.name for row in DENSE_LAYERS)),
+        "seeds": all_images.seeds[:3],
         "pool_size": 12,
-        "train": dataclasses.replace(full.train, epochs=5, milestones=(2, 4)),
+        "train": dataclasses.replace(all_images.train, epochs=5, milestones=(2, 4)),
         "corruptions": ("shot_noise", "glass_blur", "rotate", "fog"),
         "severities": (3,),
     }
-    lenet = dataclasses.replace(full, **convolutions)  # type: ignore[arg-type]
+    lenet = dataclasses.replace(all_images, **convolutions)  # type: ignore[arg-type]
     cifar = _of(Cifar10, cifar10_config.CPU, **of_cifar)
     return {"embedded": embedded, "full": full, "lenet": lenet, "cifar10": cifar}
 
