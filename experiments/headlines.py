@@ -56,7 +56,7 @@ NOTES = {
 """What has to be known to read a page, beside the conditions that all share."""
 
 HEADLINE = "mnist_rates"
-IN_README = (HEADLINE, "mnist_full", "mnist_published", "cifar10_cpu")
+IN_README = (HEADLINE, "mnist_published", "cifar10_cpu")
 """The study that README.md opens with, and those that it sets beside it."""
 FURTHER = {Endpoint("test", "nll"): "its test NLL, unscaled", Endpoint("shift", "accuracy"): "its shift accuracy"}
 """Endpoints of the first that are told beside the primary one."""

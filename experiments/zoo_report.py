@@ -114,21 +114,25 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
 
 def learned_apart(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What TabM's start gains in each zoo, by the words for it, beside one network whose fast weights are held as that
-    draws them; nothing of a zoo without, or where one of the two is undertrained."""
-    names, told = ("tabm", "tabm_held"), dict[str, list[str]]()
+    draws them; nothing of a zoo without, or where one of the two is undertrained. Under shift where they differ."""
+    names, alike, apart = ("tabm", "tabm_held"), list[str](), list[str]()
+    test, shift = list(ENDPOINTS)[:2]
     for where, record in records.items():
         ours, held = (record.get("methods", {}).get(name) for name in names)
         if not ours or not held or set(names) & set(record["undertrained"]):
             continue
-        for end, words in list(ENDPOINTS.items())[:2]:
-            gains = f"{percent(interval(held[end]))} {where} (TabM's start {percent(interval(ours[end]))})"
-            told.setdefault(words, []).append(gains)
-    if not told:
+        gains = {end: (interval(held[end]), interval(ours[end])) for end in (test, shift)}
+        told = {end: f"{percent(one)} (TabM's start {percent(other)}) {where}" for end, (one, other) in gains.items()}
+        alike.append(told[test])
+        of_one, of_members = gains[shift]
+        if of_one.within(-math.inf, of_members.lower) or of_one.within(of_members.upper, math.inf):
+            apart.append(told[shift])
+    if not alike:
         return []
-    gained = " and ".join(f"in {words} {listed(gains)}" for words, gains in told.items())
+    but = f"; in {ENDPOINTS[shift]} {listed(apart)}" if apart else ""
     return [
         "TabM's start multiplies each input, a channel or a pixel, by ±1. **One network** averaged over such inputs, "
-        f"which learns nothing apart, recovers {gained}."
+        f"which learns nothing apart, recovers in {ENDPOINTS[test]} {listed(alike)}{but}."
     ]
 
 
