@@ -22,7 +22,8 @@ RATES_ON_CIFAR10 = {"last_layer": 0.2} | dict.fromkeys(
 """Beside those of its study, chosen by `experiments.learning_rates`; of `tabm_held` that of what it is a control of."""
 RATES_ON_MNIST = {
     **dict.fromkeys(("single", "mc_dropout", "full_rank", "masksembles"), 0.002),
-    **dict.fromkeys(("lora_ensemble", "packed", "snapshot", "tabm", "tabm_held", "rank_4_held"), 0.004),
+    **dict.fromkeys(("lora_ensemble", "packed", "snapshot", "tabm", "tabm_held"), 0.004),
+    "rank_4_held": 0.008,
     "batch_ensemble_sign": 0.016,
 }
 """Of an MLP on all of it, chosen likewise; others have 0.001."""
