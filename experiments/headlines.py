@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,26 +82,25 @@ def findings() -> str:
 
 def best_start(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Which BatchEnsemble of each zoo, by its name, is worth most: a sentence for each that is the best of some."""
-    told: dict[str, list[tuple[str, float, float]]] = {}
+    told: dict[str, list[tuple[str, float]]] = {}
     for zoo, record in records.items():
         if found := _best(record):
             best, worth_of_best = found
             start = record["labels"][best].removeprefix("BatchEnsemble").strip(", ")
-            parameters, flops = (relative(record, best, COSTS[cost]) or math.nan for cost in PRICES)
-            told.setdefault(start, []).append((f"{worth_of_best} {_linked(ZOOS_SHOWN[zoo], zoo)}", parameters, flops))
+            flops = relative(record, best, COSTS["FLOPs of a prediction"]) or math.nan
+            told.setdefault(start, []).append((f"{worth_of_best} {_linked(ZOOS_SHOWN[zoo], zoo)}", flops))
     said = []
     for start, of_zoos in told.items():
-        worths, parameters_of, flops_of = zip(*of_zoos, strict=True)
+        worths, prices = zip(*of_zoos, strict=True)
+        ends = dict.fromkeys(f"{end:.1f}" for end in (min(prices), max(prices)))
         said.append(
             f"Of the zoo's BatchEnsembles {start} is worth most, in networks, by {ENDPOINTS[PRIMARY]}: "
-            f"{listed(worths)}, with {_from_to(parameters_of, 2)} of one's parameters and {_from_to(flops_of, 1)} of "
-            "its FLOPs."
+            f"{listed(worths)}, at {' to '.join(ends)} times one's FLOPs."
         )
     return said
 
 
 ZOOS_SHOWN = {"zoo_full": "on all of MNIST", "zoo_full_lenet": "with LeNet there", "zoo_cifar10": "on CIFAR-10"}
-PRICES = ("parameters", "FLOPs of a prediction")
 
 
 def _best(record: Mapping[str, Any]) -> tuple[str, Equivalent] | None:
@@ -111,11 +110,6 @@ def _best(record: Mapping[str, Any]) -> tuple[str, Equivalent] | None:
     trained = [name for name in names if name not in record["undertrained"]]
     worths = {name: found for name in trained if (found := worth(record, name, PRIMARY))}
     return max(worths.items(), key=lambda item: item[1].value) if worths else None
-
-
-def _from_to(values: Sequence[float], digits: int) -> str:
-    ends = dict.fromkeys(f"{end:.{digits}f}" for end in (min(values), max(values)))
-    return " to ".join(ends)
 
 
 def gains() -> list[list[str]]:

@@ -19,7 +19,7 @@ QUESTION = "Which cheap ensemble is an ensemble? Worth against cost"
 EXPLAINED = {
     "tabm": "TabM's start: one random r, the first layer's, and ones elsewhere.",
     "tabm_held": "One network, TabM's start held: the control of what its members learn apart. Its own weights are "
-    "trained, r stays as it was drawn: one network that sees every image m times, channels of it negated.",
+    "trained, r stays as it was drawn: one network that sees every image m times, channels or pixels of it negated.",
     "full_rank": "Full-rank masks: every member multiplies its kernels by matrices of its own.",
     "rank_4_held": "On a CPU rank 4 takes no more than rank 1.",
     "adapted": "What starts from a trained network has that network's training to be paid besides.",
@@ -122,7 +122,7 @@ def learned_apart(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
         if not ours or not held or set(names) & set(record["undertrained"]):
             continue
         gains = {end: (interval(held[end]), interval(ours[end])) for end in (test, shift)}
-        told = {end: f"{percent(one)} (TabM's start {percent(other)}) {where}" for end, (one, other) in gains.items()}
+        told = {end: f"{percent(one)} ({percent(other)}) {where}" for end, (one, other) in gains.items()}
         alike.append(told[test])
         of_one, of_members = gains[shift]
         if of_one.within(-math.inf, of_members.lower) or of_one.within(of_members.upper, math.inf):
@@ -132,7 +132,7 @@ def learned_apart(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
     but = f"; in {ENDPOINTS[shift]} {listed(apart)}" if apart else ""
     return [
         "TabM's start multiplies each input, a channel or a pixel, by ±1. **One network** averaged over such inputs, "
-        f"which learns nothing apart, recovers in {ENDPOINTS[test]} {listed(alike)}{but}."
+        f"which learns nothing apart, recovers (and TabM's start) in {ENDPOINTS[test]} {listed(alike)}{but}."
     ]
 
 
@@ -204,7 +204,9 @@ def to_markdown(record: Mapping[str, Any]) -> str:
     said = "\n".join(f"- {sentence}" for sentence in sentences(record))
     name = record["experiment"]
     parts = [f"# {title(record)}", *([said] if said else []), f"![worth and price]({name}_rows.png)", words_of(record)]
-    chosen = f" [How learning rates were chosen]({RATES_TOLD[name]}.md#learning-rates)." if name in RATES_TOLD else ""
+    rates, chosen = RATES_TOLD.get(name), ""
+    if rates:
+        chosen = f" Learning rates: [chosen on validation data]({rates}.md#learning-rates) after a third of the epochs."
     parts += [f"Controls: {controls(record)}.{chosen}"]
     parts += [table(heads(record), list(_rows(record))).strip(), f"{SCALE} {of_table(record)}"]
     parts += ["## Against every cost", of_costs(record), f"![by scaled test NLL]({name}.png)"]
