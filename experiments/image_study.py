@@ -111,10 +111,10 @@ class ImageStudyConfig:
         check(init_std_fits, "init_std", self.init_std, "a finite number >= 0")
         check(0 <= self.dropout_rate < 1, "dropout_rate", self.dropout_rate, "in [0, 1)")
         numbers = self.learning_rates.values()
-        rates_fit = set(self.learning_rates) <= set(self.rated) and all(0 < rate < math.inf for rate in numbers)
-        wanted = f"finite numbers > 0, of some of {', '.join(self.rated)}"
+        rates_fit = set(self.learning_rates) <= set(self.known) and all(0 < rate < math.inf for rate in numbers)
+        wanted = f"finite numbers > 0, of some of {', '.join(self.known)}"
         check(rates_fit, "learning_rates", dict(self.learning_rates), wanted)
-        may = [name for name in self.rated if name != "single"]
+        may = [name for name in self.known if name != "single"]
         more_fit = set(self.more_seeds) <= set(may) and all(count > 0 for count in self.more_seeds.values())
         wanted = f"integers > 0, of some of {', '.join(may)}; of single networks there are pool_size"
         check(more_fit, "more_seeds", dict(self.more_seeds), wanted)
@@ -124,7 +124,7 @@ class ImageStudyConfig:
         return self.out or Path("runs") / f"{self.study}_{self.preset}"
 
     @property
-    def rated(self) -> tuple[str, ...]:
+    def known(self) -> tuple[str, ...]:
         """The methods that may have a learning rate, or seeds, of their own."""
         return tuple(TABLE)
 

@@ -3,8 +3,8 @@
 The MNIST study, or that of CIFAR-10, with every method of `be_jax.methods` that fits its network, and on MNIST some
 more BatchEnsembles: TabM's start (one random r, the first layer's, and ones elsewhere), the last layers only, members
 that drop the same units, rank 4 with the start distance held, ensembles of 16, and fast weights trained alone around a
-trained network of the pool; on CIFAR-10 a control besides, TabM's start with fast weights held as drawn. What a method
-is worth is the number of independent networks whose deep ensemble scores alike; what it costs is counted and timed as
+trained network of the pool. A control of TabM's start has its fast weights held as drawn: one network. What a method is
+worth is the number of independent networks whose deep ensemble scores alike; what it costs is counted and timed as
 `experiments.cost` does. The line of deep ensembles is the price of the real thing.
 
     python -m experiments.zoo                                                   # 4,000 images that ship

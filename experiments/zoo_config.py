@@ -15,7 +15,6 @@ METHODS = (
     *("single", "copies", "single_wide", "mc_dropout", "batch_ensemble", "batch_ensemble_sign", "lora_ensemble"),
     *("last_layer", "masksembles", "full_rank", "packed", "snapshot"),
 )
-DENSE_ALONE = ("full_rank", "lora_ensemble")
 RATES_ON_CIFAR10 = {"last_layer": 0.2} | dict.fromkeys(
     ("masksembles", "packed", "snapshot", "norm_ensemble", "tabm", "tabm_held", "last_layers"), 0.1
 )
@@ -27,7 +26,8 @@ RATES_ON_MNIST = {
     "batch_ensemble_sign": 0.016,
 }
 """Of an MLP on all of it, chosen likewise; others have 0.001."""
-OF_CONVOLUTIONS = (*(name for name in METHODS if name not in DENSE_ALONE), "norm_ensemble")
+OF_CONVOLUTIONS = (*(name for name in METHODS if f"{name}_dense" not in VARIANTS), "norm_ensemble")
+"""Of the methods that are of dense layers the zoo has variants for dense layers alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Zoo:
         return [users_method(where) for where in self.method]
 
     @property
-    def rated(self) -> tuple[str, ...]:
-        """See `ImageStudyConfig.rated`."""
+    def known(self) -> tuple[str, ...]:
+        """See `ImageStudyConfig.known`."""
         return (*TABLE, *VARIANTS, *(row.name for row in self.users))
 
 

@@ -109,19 +109,8 @@ def test_a_new_rate_for_one_method_leaves_the_runs_of_the_others_what_they_are()
 
 
 def test_a_method_may_have_more_seeds_than_the_others():
-    words = [
-        "--methods",
-        "single",
-        "batch_ensemble",
-        "copies",
-        "--seeds",
-        "1000",
-        "1002",
-        "--more-seeds",
-        "copies",
-        "2",
-    ]
-    config = mnist.parse([*words, "--pool-size", "3"])
+    words = "--methods single batch_ensemble copies --pool-size 3 --seeds 1000 1002 --more-seeds copies 2"
+    config = mnist.parse(words.split())
     planned = [mnist.build_method(config, methods.find(name)).seeds for name in config.methods]
     assert planned == [(0, 1, 2), (1000, 1002), (1000, 1002, 1003, 1004)]
     assert mnist.make_study(config).identity == mnist.make_study(mnist.parse([])).identity

@@ -36,9 +36,10 @@ def test_a_run_that_another_host_is_just_making_is_not_foreign(tmp_path):
     other = threading.Thread(target=lambda: [write_atomically(each / "config.json", text) for each in folders])
     other.start()
     for folder in folders:
-        while read_config(folder) is None:
-            pass
+        while other.is_alive() and read_config(folder) is None:
+            continue
     other.join()
+    assert all(read_config(folder) for folder in folders)
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "is damaged"), ("{}", "was not written by be_jax")])
